@@ -1,0 +1,2 @@
+//! The tests of the built program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `holdwire` program.
+fn main() {}
