@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Clients and servers of other authors against the built binary.
+
+    HOLDWIRE_BIN=target/release/holdwire conformance/peers/run.py [--only server|client]
+
+Python `websockets` and `aiohttp`, npm `ws` and Node's own WebSocket drive `holdwire serve`; the
+servers of the first three are driven by `holdwire connect`.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import harness  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+NODE_SECONDS = 300
+
+
+async def check_our_server(checks, certificate):
+    """Every client library against `holdwire serve`."""
+    import classic_request
+    import python_clients as python
+
+    options = [*python.LIMIT, "--subprotocol", "chat", "--subprotocol", "superchat"]
+    async with (
+        harness.serve(*options, checks=checks) as served,
+        harness.serve(certificate=certificate, checks=checks) as secured,
+    ):
+        await checks.run("the classic request, literally", classic_request.check, served.port)
+        for client in (python.WebsocketsClient, python.AiohttpClient):
+            trust = certificate.client_context()
+            await python.check_client(checks, client, served, secured, trust)
+        name = "websockets client: text that is not UTF-8: 1007"
+        await checks.run(name, python.closed_for_utf8, served.url("/echo"))
+        settings = {
+            "root": served.url("/"),
+            "echo": served.url("/echo"),
+            "nowhere": served.url("/nowhere"),
+            "secured": secured.url("/echo", host="localhost"),
+            "authority": str(certificate.authority),
+            "longest": python.LONGEST_MESSAGE,
+        }
+        script = HERE / "node_clients.mjs"
+        await harness.run_node(script, settings, checks, seconds=NODE_SECONDS)
+
+
+async def check_our_client(checks, certificate):
+    """`holdwire connect` against every server library."""
+    from terminal_client import check_terminal_client
+
+    await check_terminal_client(checks, certificate)
+
+
+async def main(only):
+    from certificates import certificate
+
+    checks = harness.Checks()
+    with certificate() as fresh:
+        if only in (None, "server"):
+            await check_our_server(checks, fresh)
+        if only in (None, "client"):
+            await check_our_client(checks, fresh)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    harness.enter_venv()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=["server", "client"], help="which side of ours is tested")
+    harness.binary()
+    sys.exit(asyncio.run(main(parser.parse_args().only)))
