@@ -1,0 +1,434 @@
+//! A connection after the opening handshake: bytes and time in, messages and bytes out.
+
+#[cfg(feature = "deflate")]
+mod compression;
+#[cfg(not(feature = "deflate"))]
+#[path = "connection/no_compression.rs"]
+mod compression;
+mod inbound;
+mod input;
+mod outbound;
+mod scratch;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use self::compression::{Deflation, Inflation, InflationContext};
+use self::inbound::{Inbound, Received};
+use self::input::{Copying, InPlace, Input};
+use self::outbound::Outbound;
+pub use self::outbound::Sender;
+pub use self::scratch::{Keys, Scratch};
+use crate::close::{self, Closing};
+use crate::config::{Config, LINGER_BYTES, LINGER_TIME};
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateParams;
+use crate::error::{Ended, Violation};
+use crate::message::Message;
+use crate::output::Output;
+use crate::time::{self, Deadline, Tick};
+
+/// Which end of the connection this is; it decides who masks (RFC 6455 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Sends masked frames, receives unmasked ones.
+    Client,
+    /// Sends unmasked frames, receives masked ones.
+    Server,
+}
+
+/// What the driver lends to a connection for one call.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The present.
+    pub now: Tick,
+    /// Limits and deadlines, shared by all connections of a listener.
+    pub config: &'a Config,
+    /// Where frames to be written are appended.
+    pub output: &'a mut Output,
+    /// Buffers, codecs and masking keys, shared by all connections of a thread.
+    pub scratch: &'a mut Scratch,
+}
+
+/// What a connection hands to the application.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A whole text message: borrowed from the input when it lay there whole, else owned.
+    Text(Cow<'a, str>),
+    /// A whole binary message.
+    Binary(Cow<'a, [u8]>),
+    /// A Ping; it has been answered.
+    Ping(&'a [u8]),
+    /// A Pong.
+    Pong(&'a [u8]),
+    /// The peer's Close frame; it has been answered, and nothing follows.
+    Close(Closing<'a>),
+}
+
+impl Event<'_> {
+    /// The message, owned; `None` for anything else.
+    #[must_use]
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::Text(text) => Some(Message::Text(text.into())),
+            Self::Binary(Cow::Borrowed(bytes)) => Some(bytes.into()),
+            Self::Binary(Cow::Owned(bytes)) => Some(bytes.into()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the application takes another event now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Keep the unread rest until [`Connection::resume`].
+    Pause,
+}
+
+/// The application's side: what every driver calls.
+///
+/// Closures of the same shape are handlers.
+pub trait Handler {
+    /// Takes one event; answers go through `sender` and leave with the same write.
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow;
+}
+
+impl<F: FnMut(Event<'_>, &mut Sender<'_>) -> Flow> Handler for F {
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+        self(event, sender)
+    }
+}
+
+/// One WebSocket connection, either end, after the opening handshake.
+///
+/// It owns no socket, clock, thread or buffer. While idle it owns no heap and is about a hundred
+/// bytes. [The crate's page](crate) shows the loop that drives it.
+pub struct Connection {
+    inbound: Inbound,
+    outbound: Outbound,
+    inflation: InflationContext,
+    ended: Option<Ended>,
+    transport: Transport,
+    is_paused: bool,
+    discarded: u32,
+}
+
+/// What is left of the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Open,
+    /// We have told the peer that nothing follows; it may still be reading.
+    HalfClosed,
+    Closed,
+}
+
+impl Connection {
+    /// A connection whose opening handshake has just been completed.
+    #[must_use]
+    pub fn new(role: Role) -> Self {
+        Self {
+            inbound: Inbound::new(),
+            outbound: Outbound::new(role, Deflation::new()),
+            inflation: InflationContext::new(),
+            ended: None,
+            transport: Transport::Open,
+            is_paused: false,
+            discarded: 0,
+        }
+    }
+
+    /// Compresses and inflates as the opening handshake agreed (RFC 7692).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, params: DeflateParams) -> Self {
+        self.inflation.params = Some(params);
+        self.outbound.deflation.params = Some(params);
+        self
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.outbound.role
+    }
+
+    /// How the connection ended; `None` while messages may still come.
+    ///
+    /// There may be bytes to write afterwards: see [`Connection::is_over`].
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// Whether a Close frame was sent, so that nothing more can be.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.outbound.close_sent
+    }
+
+    /// Whether the transport is to be closed now, whatever output still waits.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.transport == Transport::Closed
+    }
+
+    /// Whether a handler paused, so that the driver must not read the transport.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused && !self.is_closing()
+    }
+
+    /// Whether the transport's write side is to be shut down once the output is written, so that
+    /// the peer reads our last bytes before the transport goes (RFC 6455 §7.1.1).
+    #[must_use]
+    pub fn wants_half_close(&self) -> bool {
+        let waits_for_server =
+            self.role() == Role::Client && matches!(self.ended, Some(Ended::Clean(_)));
+        self.ended.is_some() && self.transport == Transport::Open && !waits_for_server
+    }
+
+    /// Bytes of heap that are held for what the peer has not finished or we have not read.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.inbound.held()
+    }
+
+    /// Takes received bytes, all of them, unmasks them where they lie and hands on what is whole.
+    ///
+    /// When the handler pauses, the rest is copied and kept for [`Connection::resume`].
+    pub fn receive(&mut self, input: &mut [u8], cx: &mut Context<'_>, handler: &mut impl Handler) {
+        if self.is_paused {
+            return self.keep(input, cx, handler);
+        }
+        let mut input = InPlace::new(input);
+        self.run(&mut input, cx, handler);
+    }
+
+    /// Takes received bytes that must not be changed: as [`Connection::receive`], but payloads
+    /// are unmasked while they are copied.
+    pub fn receive_shared(
+        &mut self,
+        input: &[u8],
+        cx: &mut Context<'_>,
+        handler: &mut impl Handler,
+    ) {
+        if self.is_paused {
+            return self.keep(input, cx, handler);
+        }
+        let mut copy = cx.scratch.take_copy();
+        let mut input = Copying::new(input, &mut copy);
+        self.run(&mut input, cx, handler);
+        cx.scratch.give_copy(copy);
+    }
+
+    /// Hands on what was kept when the handler paused, until it is done or the handler pauses
+    /// again.
+    pub fn resume(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) {
+        self.is_paused = false;
+        let (mut unread, at) = self.inbound.take_kept();
+        let mut input = InPlace::new(&mut unread[at..]);
+        self.run_unkept(&mut input, cx, handler);
+        let taken = at + input.taken();
+        if self.is_paused {
+            self.inbound.put_back(unread, taken);
+        }
+    }
+
+    /// The transport ended: the peer closed its side.
+    pub fn handle_eof(&mut self) {
+        self.ended.get_or_insert(Ended::Lost);
+        self.finish();
+    }
+
+    /// Says that `progress` bytes of this connection's output were written and `waiting` were not.
+    pub fn handle_written(&mut self, progress: usize, waiting: usize, now: Tick, config: &Config) {
+        self.outbound
+            .wrote(progress, waiting, config.limits.write_stall, now);
+    }
+
+    /// The transport's write side was shut down.
+    pub fn handle_half_closed(&mut self, now: Tick) {
+        if self.transport == Transport::Open {
+            self.transport = Transport::HalfClosed;
+            self.outbound.close_deadline = Deadline::at(now.after(LINGER_TIME));
+        }
+    }
+
+    /// Acts on every deadline that has passed.
+    pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.outbound.write_deadline.has_passed(cx.now) {
+            self.ended.get_or_insert(Ended::WriteStalled);
+            self.finish();
+        } else if self.outbound.close_deadline.has_passed(cx.now) {
+            self.ended.get_or_insert(Ended::CloseTimeout);
+            self.finish();
+        } else if self.inbound.deadline.has_passed(cx.now) {
+            self.fail(Violation::MessageTimeout, cx);
+        }
+    }
+
+    /// When [`Connection::handle_timeout`] wants to be called; `None` when nothing is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Tick> {
+        if self.is_over() {
+            return None;
+        }
+        let outbound = &self.outbound;
+        time::earliest([
+            self.inbound.deadline,
+            outbound.close_deadline,
+            outbound.write_deadline,
+        ])
+    }
+
+    /// The verbs: sends and closes outside a handler.
+    pub fn sender<'a>(&'a mut self, cx: &'a mut Context<'_>) -> Sender<'a> {
+        Sender {
+            outbound: &mut self.outbound,
+            now: cx.now,
+            config: cx.config,
+            output: cx.output,
+            scratch: &mut cx.scratch.send,
+        }
+    }
+
+    /// Puts input behind what is kept; goes on with both when a Close frame was sent meanwhile.
+    fn keep(&mut self, input: &[u8], cx: &mut Context<'_>, handler: &mut impl Handler) {
+        self.inbound.keep(input);
+        if self.is_closing() {
+            self.resume(cx, handler);
+        }
+    }
+
+    /// Runs over fresh input and keeps what the handler did not want.
+    fn run(&mut self, input: &mut impl Input, cx: &mut Context<'_>, handler: &mut impl Handler) {
+        self.run_unkept(input, cx, handler);
+        if self.is_paused {
+            self.inbound.keep(input.rest());
+        }
+    }
+
+    fn run_unkept(
+        &mut self,
+        input: &mut impl Input,
+        cx: &mut Context<'_>,
+        handler: &mut impl Handler,
+    ) {
+        while !self.is_paused {
+            if self.ended.is_some() {
+                return self.discard(input.rest().len());
+            }
+            match self.step(input, cx, handler) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(violation) => self.fail(violation, cx),
+            }
+        }
+        // What we do not read ourselves cannot be late.
+        if self.is_paused || !self.inbound.is_unfinished() {
+            self.inbound.deadline = Deadline::NONE;
+        } else if !self.inbound.deadline.is_set() {
+            self.inbound.deadline = Deadline::at(cx.now.after(cx.config.limits.message_timeout));
+        }
+    }
+
+    /// Takes one message or control frame; false when the input has none.
+    #[inline]
+    fn step(
+        &mut self,
+        input: &mut impl Input,
+        cx: &mut Context<'_>,
+        handler: &mut impl Handler,
+    ) -> Result<bool, Violation> {
+        let masked = self.outbound.role == Role::Server;
+        let (scratch, config) = (&mut *cx.scratch, cx.config);
+        let mut inflation = Inflation::new(
+            &mut self.inflation,
+            &mut scratch.inflate,
+            config,
+            self.outbound.role,
+        );
+        let Some(received) = self
+            .inbound
+            .next(input, masked, &config.limits, &mut inflation)?
+        else {
+            return Ok(false);
+        };
+        let mut sender = Sender {
+            outbound: &mut self.outbound,
+            now: cx.now,
+            config,
+            output: cx.output,
+            scratch: &mut scratch.send,
+        };
+        let is_control = matches!(received, Received::Ping(_) | Received::Pong(_));
+        let event = match received {
+            Received::Text(text) => Event::Text(text),
+            Received::Binary(payload) => Event::Binary(payload),
+            Received::Ping(payload) => {
+                sender.answer(payload);
+                Event::Ping(payload)
+            }
+            Received::Pong(payload) => Event::Pong(payload),
+            Received::Close(payload) => {
+                let closing = close::parse(payload)?;
+                sender.close_frame(closing.code, "");
+                self.ended = Some(Ended::Clean(closing.code));
+                let deadline = cx.now.after(config.limits.close_timeout + LINGER_TIME);
+                sender.outbound.close_deadline = Deadline::at(deadline);
+                handler.on_event(Event::Close(closing), &mut sender);
+                self.inbound.reset();
+                return Ok(true);
+            }
+        };
+        // After our own Close frame nothing is handed on (RFC 6455 §1.4).
+        if !sender.is_closing() && handler.on_event(event, &mut sender) == Flow::Pause {
+            self.is_paused = !sender.is_closing();
+        }
+        if is_control {
+            self.inbound.release();
+        }
+        scratch.inflate.trim();
+        Ok(true)
+    }
+
+    /// Tells the peer which rule it broke and reads no further.
+    fn fail(&mut self, violation: Violation, cx: &mut Context<'_>) {
+        let deadline = cx.now.after(cx.config.limits.close_timeout + LINGER_TIME);
+        self.sender(cx)
+            .close_frame(Some(violation.close_code()), violation.reason());
+        self.outbound.close_deadline = Deadline::at(deadline);
+        self.ended = Some(Ended::Violation(violation));
+        self.inbound.reset();
+        self.is_paused = false;
+    }
+
+    /// Counts bytes that come after the end; too many of them end the wait for the peer.
+    fn discard(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.discarded = self.discarded.saturating_add(count);
+        if self.discarded as usize > LINGER_BYTES {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.transport = Transport::Closed;
+        self.inbound.reset();
+        self.is_paused = false;
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role())
+            .field("ended", &self.ended)
+            .field("transport", &self.transport)
+            .field("is_closing", &self.is_closing())
+            .field("is_paused", &self.is_paused)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! What stands in for permessage-deflate when the feature is off: it is never negotiated.
+
+use super::Role;
+use crate::config::{Config, Limits};
+use crate::error::Violation;
+
+/// The connection's inflating side.
+pub(super) struct InflationContext;
+
+impl InflationContext {
+    pub(super) fn new() -> Self {
+        Self
+    }
+}
+
+/// The thread's inflating side.
+pub(super) struct InflateScratch;
+
+impl InflateScratch {
+    pub(super) fn new() -> Self {
+        Self
+    }
+
+    pub(super) fn trim(&mut self) {}
+}
+
+/// Both for one call.
+pub(super) struct Inflation<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Inflation<'a> {
+    pub(super) fn new(
+        _: &'a mut InflationContext,
+        _: &'a mut InflateScratch,
+        _: &Config,
+        _: Role,
+    ) -> Self {
+        Self(std::marker::PhantomData)
+    }
+
+    pub(super) fn is_negotiated(&self) -> bool {
+        false
+    }
+
+    pub(super) fn inflate(&mut self, _: &[u8], _: &Limits) -> Result<&[u8], Violation> {
+        Err(Violation::InvalidDeflate)
+    }
+}
+
+/// The connection's deflating side.
+pub(super) struct Deflation;
+
+/// The thread's deflating side.
+pub(super) struct DeflateScratch;
+
+impl DeflateScratch {
+    pub(super) fn new() -> Self {
+        Self
+    }
+}
+
+impl Deflation {
+    pub(super) fn new() -> Self {
+        Self
+    }
+
+    pub(super) fn wants(&self, _: Role, _: usize, _: &Config) -> bool {
+        false
+    }
+
+    pub(super) fn deflate<'s>(
+        &mut self,
+        _: Role,
+        _: &[u8],
+        _: &Config,
+        _: &'s mut DeflateScratch,
+    ) -> Option<&'s [u8]> {
+        None
+    }
+}

@@ -1,0 +1,283 @@
+//! From messages to bytes: the sending half of a connection.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::compression::{DeflateScratch, Deflation};
+use super::{Keys, Role};
+use crate::close::{self, CloseCode};
+use crate::config::Config;
+use crate::error::SendError;
+use crate::frame::{Head, MAX_CONTROL_PAYLOAD, MAX_HEAD, Opcode, Prepared};
+use crate::mask::Mask;
+use crate::message::Message;
+use crate::output::Output;
+use crate::time::{Deadline, Tick};
+
+/// From this size on a payload that is ours to keep goes out without a copy.
+const SHARE_FROM: usize = 4 * 1024;
+
+/// What the sending half remembers.
+pub(super) struct Outbound {
+    pub(super) role: Role,
+    pub(super) close_sent: bool,
+    /// When the peer must have answered our Close frame, or have taken our last bytes.
+    pub(super) close_deadline: Deadline,
+    /// When the peer must have taken a byte.
+    pub(super) write_deadline: Deadline,
+    pub(super) deflation: Deflation,
+}
+
+/// Sends on a connection: the verbs that a handler and an application have.
+///
+/// Everything is appended to the driver's [`Output`]; nothing is written here.
+pub struct Sender<'a> {
+    pub(super) outbound: &'a mut Outbound,
+    pub(super) now: Tick,
+    pub(super) config: &'a Config,
+    pub(super) output: &'a mut Output,
+    pub(super) scratch: &'a mut SendScratch,
+}
+
+/// The sending side of a thread's [`Scratch`](super::Scratch).
+pub(super) struct SendScratch {
+    pub(super) keys: Keys,
+    pub(super) deflate: DeflateScratch,
+}
+
+impl Sender<'_> {
+    /// Sends a text message (RFC 6455 §5.6).
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after a Close frame, [`SendError::Full`] when the queue holds
+    /// [`send_queue`](crate::Limits::send_queue) bytes.
+    pub fn text(&mut self, text: &str) -> Result<(), SendError> {
+        self.encode(Opcode::Text, text.as_bytes())
+    }
+
+    /// Sends a binary message (RFC 6455 §5.6).
+    ///
+    /// # Errors
+    /// As [`Sender::text`].
+    pub fn binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.encode(Opcode::Binary, payload)
+    }
+
+    /// Sends a message that the caller gives away; a server sends a long one without copying.
+    ///
+    /// # Errors
+    /// As [`Sender::text`].
+    pub fn message(&mut self, message: Message) -> Result<(), SendError> {
+        let (opcode, payload) = match message {
+            Message::Text(text) => (Opcode::Text, Bytes::from(text)),
+            Message::Binary(payload) => (Opcode::Binary, payload),
+        };
+        let is_shareable = self.outbound.role == Role::Server && payload.len() >= SHARE_FROM;
+        if !is_shareable || self.is_compressed(payload.len()) {
+            return self.encode(opcode, &payload);
+        }
+        self.check(payload.len())?;
+        let head = Head {
+            fin: true,
+            rsv1: false,
+            opcode,
+            mask: None,
+            length: payload.len() as u64,
+        };
+        let mut bytes = [0; MAX_HEAD];
+        let length = head.encode(&mut bytes);
+        self.output.push(&bytes[..length]);
+        self.output.push_shared(payload);
+        Ok(())
+    }
+
+    /// Sends a message that was encoded before; a server sends it without copying or compressing.
+    ///
+    /// # Errors
+    /// As [`Sender::text`].
+    pub fn prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        if self.outbound.role == Role::Client {
+            self.check(message.payload().len())?;
+            let mask = self.key();
+            append(
+                self.output,
+                message.opcode(),
+                false,
+                mask,
+                message.payload(),
+            );
+        } else {
+            self.check(message.frame().len())?;
+            self.output.push_shared(message.frame().clone());
+        }
+        Ok(())
+    }
+
+    /// Sends a Ping of at most 125 bytes (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    /// [`SendError::ControlTooLong`], or as [`Sender::text`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Opcode::Ping, payload)
+    }
+
+    /// Sends a Pong unasked (RFC 6455 §5.5.3); pings are answered by the connection itself.
+    ///
+    /// # Errors
+    /// As [`Sender::ping`].
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.control(Opcode::Pong, payload)
+    }
+
+    /// Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing.
+    ///
+    /// The reason is cut to 123 bytes between two characters. Nothing can be sent afterwards, and
+    /// data that the peer still sends is discarded.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        if self.close_frame(Some(code), reason) {
+            self.outbound.close_deadline =
+                Deadline::at(self.now.after(self.config.limits.close_timeout));
+        }
+    }
+
+    /// Whether a Close frame was sent, so that nothing more can be.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.outbound.close_sent
+    }
+
+    /// Bytes that wait to be written.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.output.len()
+    }
+
+    /// Appends a Close frame; false when one was sent before.
+    pub(super) fn close_frame(&mut self, code: Option<CloseCode>, reason: &str) -> bool {
+        if self.outbound.close_sent {
+            return false;
+        }
+        self.outbound.close_sent = true;
+        let mut body = [0; MAX_CONTROL_PAYLOAD];
+        let mut length = 0;
+        if let Some(code) = code {
+            let reason = close::fitting_reason(reason).as_bytes();
+            body[..2].copy_from_slice(&code.value().to_be_bytes());
+            body[2..2 + reason.len()].copy_from_slice(reason);
+            length = 2 + reason.len();
+        }
+        let mask = self.key();
+        append(self.output, Opcode::Close, false, mask, &body[..length]);
+        true
+    }
+
+    /// Answers a ping.
+    pub(super) fn answer(&mut self, payload: &[u8]) {
+        if self.outbound.close_sent {
+            return;
+        }
+        let mask = self.key();
+        if self.output.takes_pong() {
+            append(self.output, Opcode::Pong, false, mask, payload);
+        } else {
+            let mut frame = Output::default();
+            append(&mut frame, Opcode::Pong, false, mask, payload);
+            self.output.replace_pong(frame);
+        }
+    }
+
+    fn encode(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.check(payload.len())?;
+        let mask = self.key();
+        let (outbound, scratch) = (&mut *self.outbound, &mut *self.scratch);
+        let deflation = &mut outbound.deflation;
+        match deflation.deflate(outbound.role, payload, self.config, &mut scratch.deflate) {
+            Some(deflated) => append(self.output, opcode, true, mask, deflated),
+            None => append(self.output, opcode, false, mask, payload),
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlTooLong);
+        }
+        self.check(payload.len())?;
+        let mask = self.key();
+        append(self.output, opcode, false, mask, payload);
+        Ok(())
+    }
+
+    fn is_compressed(&self, length: usize) -> bool {
+        let outbound = &self.outbound;
+        outbound.deflation.wants(outbound.role, length, self.config)
+    }
+
+    fn check(&self, length: usize) -> Result<(), SendError> {
+        if self.outbound.close_sent {
+            return Err(SendError::Closed);
+        }
+        let waiting = self.output.len();
+        if waiting > 0 && waiting + length + MAX_HEAD > self.config.limits.send_queue {
+            return Err(SendError::Full);
+        }
+        Ok(())
+    }
+
+    fn key(&mut self) -> Option<[u8; 4]> {
+        (self.outbound.role == Role::Client).then(|| (self.scratch.keys)())
+    }
+}
+
+/// Appends one whole frame.
+#[inline]
+fn append(output: &mut Output, opcode: Opcode, rsv1: bool, mask: Option<[u8; 4]>, payload: &[u8]) {
+    let head = Head {
+        fin: true,
+        rsv1,
+        opcode,
+        mask,
+        length: payload.len() as u64,
+    };
+    let mut bytes = [0; MAX_HEAD];
+    let length = head.encode(&mut bytes);
+    let buffer = output.buffer();
+    buffer.reserve(length + payload.len());
+    buffer.extend_from_slice(&bytes[..length]);
+    buffer.extend_from_slice(payload);
+    if let Some(key) = mask {
+        let at = buffer.len() - payload.len();
+        Mask::new(key).apply(&mut buffer[at..]);
+    }
+}
+
+impl fmt::Debug for Sender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("queued", &self.queued())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outbound {
+    pub(super) fn new(role: Role, deflation: Deflation) -> Self {
+        Self {
+            role,
+            close_sent: false,
+            close_deadline: Deadline::NONE,
+            write_deadline: Deadline::NONE,
+            deflation,
+        }
+    }
+
+    /// Notes that `progress` bytes were written and `waiting` were not.
+    pub(super) fn wrote(&mut self, progress: usize, waiting: usize, stall: Duration, now: Tick) {
+        if waiting == 0 {
+            self.write_deadline = Deadline::NONE;
+        } else if progress > 0 || !self.write_deadline.is_set() {
+            self.write_deadline = Deadline::at(now.after(stall));
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What waits to be written, in order: bytes of our own and bytes that are shared.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+/// Pongs that may wait unsent before the newest replaces the rest (RFC 6455 §5.5.3 allows it).
+const WAITING_PONGS: u8 = 16;
+
+/// A buffer larger than this is given back when it has been written.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// Encoded frames on their way to a socket.
+///
+/// A driver lends it to the connection, which appends, and then writes it with as few calls as
+/// it can: it is a [`Buf`], so `chunks_vectored` and `advance` serve a vectored write. One
+/// `Output` may serve every connection of a thread (what could not be written must then be moved
+/// out before the next connection's turn), or each connection may have its own: an empty one
+/// owns no heap once [`Output::release`] was called.
+#[derive(Debug, Default)]
+pub struct Output {
+    buffer: Vec<u8>,
+    start: usize,
+    shared: VecDeque<Shared>,
+    /// Bytes of all `shared` that are not written yet.
+    shared_length: usize,
+    pongs: u8,
+    late_pong: Option<Box<[u8]>>,
+}
+
+/// Shared bytes that go out before `buffer[at..]`.
+#[derive(Debug)]
+struct Shared {
+    at: usize,
+    bytes: Bytes,
+}
+
+impl Output {
+    /// Bytes that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.start + self.shared_length
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives back all memory, if nothing waits.
+    pub fn release(&mut self) {
+        if self.is_empty() && self.late_pong.is_none() {
+            *self = Self::default();
+        }
+    }
+
+    /// Appends bytes that are encoded already, such as the response of an opening handshake.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Appends bytes without copying them.
+    pub(crate) fn push_shared(&mut self, bytes: Bytes) {
+        self.shared_length += bytes.len();
+        self.shared.push_back(Shared {
+            at: self.buffer.len(),
+            bytes,
+        });
+    }
+
+    /// The buffer, to append to.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Counts a Pong that is about to be appended; false when so many wait that it must go to
+    /// [`Output::replace_pong`].
+    pub(crate) fn takes_pong(&mut self) -> bool {
+        let takes = self.pongs < WAITING_PONGS;
+        self.pongs += u8::from(takes);
+        takes
+    }
+
+    /// Keeps an encoded Pong until all others are written, instead of the one kept before.
+    pub(crate) fn replace_pong(&mut self, pong: Output) {
+        self.late_pong = Some(pong.buffer.into());
+    }
+
+    /// Drops everything that waits.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn written(&mut self) {
+        self.start = 0;
+        self.pongs = 0;
+        if self.buffer.capacity() > KEPT_CAPACITY {
+            self.buffer = Vec::new();
+        } else {
+            self.buffer.clear();
+        }
+        if let Some(pong) = self.late_pong.take() {
+            self.pongs = 1;
+            self.push(&pong);
+        }
+    }
+
+    /// Our own bytes that go out next, before any shared ones.
+    fn own(&self) -> &[u8] {
+        let end = self
+            .shared
+            .front()
+            .map_or(self.buffer.len(), |shared| shared.at);
+        &self.buffer[self.start..end]
+    }
+}
+
+impl Buf for Output {
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match (self.own(), self.shared.front()) {
+            ([], Some(shared)) => &shared.bytes,
+            (own, _) => own,
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut count = 0;
+        let mut at = self.start;
+        let mut add = |bytes: &'a [u8]| {
+            if !bytes.is_empty() && count < slices.len() {
+                slices[count] = IoSlice::new(bytes);
+                count += 1;
+            }
+        };
+        for shared in &self.shared {
+            add(&self.buffer[at..shared.at]);
+            add(&shared.bytes);
+            at = shared.at;
+        }
+        add(&self.buffer[at..]);
+        count
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.len(), "advanced beyond what waits");
+        while count > 0 {
+            let own = self.own().len();
+            if own > 0 {
+                let step = own.min(count);
+                self.start += step;
+                count -= step;
+            } else if let Some(shared) = self.shared.front_mut() {
+                let step = shared.bytes.len().min(count);
+                shared.bytes.advance(step);
+                self.shared_length -= step;
+                count -= step;
+                if shared.bytes.is_empty() {
+                    self.shared.pop_front();
+                }
+            }
+        }
+        if self.is_empty() {
+            self.written();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(output: &mut Output, step: usize) -> Vec<u8> {
+        let mut written = Vec::new();
+        while output.has_remaining() {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let count = output.chunks_vectored(&mut slices);
+            let all: Vec<u8> = slices[..count]
+                .iter()
+                .flat_map(|slice| slice.iter().copied())
+                .collect();
+            let now = step.min(all.len());
+            written.extend_from_slice(&all[..now]);
+            output.advance(now);
+        }
+        written
+    }
+
+    #[test]
+    fn own_and_shared_bytes_leave_in_the_order_they_came() {
+        for step in 1..20 {
+            let mut output = Output::default();
+            output.push(b"one ");
+            output.push_shared(Bytes::from_static(b"two "));
+            output.push_shared(Bytes::from_static(b"three "));
+            output.push(b"four");
+
+            assert_eq!(output.len(), 18);
+            assert_eq!(
+                drain(&mut output, step),
+                b"one two three four",
+                "{step} bytes a write"
+            );
+            assert!(output.is_empty());
+        }
+    }
+
+    #[test]
+    fn beyond_sixteen_waiting_pongs_the_newest_replaces_the_rest() {
+        let mut output = Output::default();
+
+        for number in 0..100 {
+            let mut pong = Output::default();
+            pong.push(&[number]);
+            if output.takes_pong() {
+                output.push(&[number]);
+            } else {
+                output.replace_pong(pong);
+            }
+        }
+
+        let expected: Vec<u8> = (0..16).chain([99]).collect();
+        assert_eq!(drain(&mut output, 5), expected);
+    }
+
+    #[test]
+    fn a_written_output_owns_no_large_buffer() {
+        let mut output = Output::default();
+        output.push(&[0; 100_000]);
+
+        drain(&mut output, 100_000);
+
+        assert_eq!(output.buffer.capacity(), 0);
+    }
+}
