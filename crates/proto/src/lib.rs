@@ -21,10 +21,10 @@
 //! use holdwire_proto::time::Tick;
 //! use holdwire_proto::{Config, Connection, Context, Event, Flow, Output, Role, Scratch, Sender};
 //!
-//! // One of each for a whole thread; a client's masking keys come from a CSPRNG.
+//! // One of each for a whole thread. A server masks nothing; a client draws keys from a CSPRNG.
 //! let config = Config::default();
 //! let mut output = Output::default();
-//! let mut scratch = Scratch::new(Box::new(|| unreachable!("a server masks nothing")));
+//! let mut scratch = Scratch::new(Box::new(|| [0; 4]));
 //! // One for each connection, when its opening handshake is done (see `handshake`).
 //! let mut connection = Connection::new(Role::Server);
 //!
@@ -40,7 +40,7 @@
 //! });
 //!
 //! // The driver writes; here the socket takes everything.
-//! let written = bytes::Buf::copy_to_bytes(&mut output, output.len());
+//! let written = holdwire_proto::bytes::Buf::copy_to_bytes(&mut output, output.len());
 //! connection.handle_written(written.len(), output.len(), now, &config);
 //! assert_eq!(&written[..], b"\x81\x05Hello");
 //! ```

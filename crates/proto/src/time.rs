@@ -14,8 +14,8 @@ impl Tick {
     /// The moment `millis` milliseconds after the driver's start, modulo 2³².
     #[must_use]
     pub fn from_millis(millis: u64) -> Self {
-        // The modulus is the meaning: a tick wraps.
-        Self((millis & u64::from(u32::MAX)) as u32)
+        let [_, _, _, _, low @ ..] = millis.to_be_bytes();
+        Self(u32::from_be_bytes(low))
     }
 
     /// The moment `delay` later; a delay beyond [`Tick::MAX_DELAY`] is cut to it.
@@ -95,7 +95,7 @@ impl Clock {
     #[must_use]
     pub fn tick(&self, instant: Instant) -> Tick {
         let millis = instant.saturating_duration_since(self.start).as_millis();
-        Tick::from_millis((millis & u128::from(u64::MAX)) as u64)
+        Tick::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
     /// The instant of `tick`, seen from `now`; a tick that has passed gives `now`.

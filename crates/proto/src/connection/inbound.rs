@@ -180,11 +180,11 @@ impl Inbound {
             in_message: self.message.is_some(),
         };
         let kept = usize::from(self.head_length);
-        if kept == 0 {
-            if let Some((head, length)) = Head::parse(input.rest(), expected)? {
-                input.skip(length);
-                return Ok(Some(head));
-            }
+        if kept == 0
+            && let Some((head, length)) = Head::parse(input.rest(), expected)?
+        {
+            input.skip(length);
+            return Ok(Some(head));
         }
         let mut bytes = [0; MAX_HEAD];
         bytes[..kept].copy_from_slice(&self.head[..kept]);
