@@ -40,7 +40,8 @@
 //! });
 //!
 //! // The driver writes; here the socket takes everything.
-//! let written = holdwire_proto::bytes::Buf::copy_to_bytes(&mut output, output.len());
+//! let waiting = output.len();
+//! let written = holdwire_proto::bytes::Buf::copy_to_bytes(&mut output, waiting);
 //! connection.handle_written(written.len(), output.len(), now, &config);
 //! assert_eq!(&written[..], b"\x81\x05Hello");
 //! ```
