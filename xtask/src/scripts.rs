@@ -1,0 +1,163 @@
+//! The suites that drive the built program: bad inputs, other people's clients and servers,
+//! a browser, proxies, Autobahn.
+//!
+//! A script gets two environment variables: `HOLDWIRE_BIN`, the program under test, and
+//! `HOLDWIRE_VENV`, the Python environment that `setup` made. It exits with 0 when all is well.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::process::Runner;
+use crate::workspace::Workspace;
+
+/// One suite that is a stage of the gate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suite {
+    /// The stage's name.
+    pub(crate) name: &'static str,
+    /// The stage's budget.
+    pub(crate) minutes: u64,
+    /// What it proves.
+    pub(crate) about: &'static str,
+    /// The file or folder below `conformance/` that it is there with.
+    source: &'static str,
+    arguments: &'static [&'static str],
+}
+
+impl Suite {
+    /// All suites, in the order they run.
+    pub(crate) fn all() -> [Self; 5] {
+        [
+            Self {
+                name: "bad-inputs",
+                minutes: 4,
+                about: "the catalogue of bad inputs over TCP",
+                source: "src/bad_inputs",
+                arguments: &[],
+            },
+            Self {
+                name: "peers",
+                minutes: 4,
+                about: "other implementations as client and server",
+                source: "peers",
+                arguments: &[],
+            },
+            Self {
+                name: "browser",
+                minutes: 4,
+                about: "a real browser",
+                source: "browser",
+                arguments: &[],
+            },
+            Self {
+                name: "proxies",
+                minutes: 4,
+                about: "reverse proxies and CONNECT",
+                source: "proxies",
+                arguments: &[],
+            },
+            Self {
+                name: "autobahn-quick",
+                minutes: 5,
+                about: "Autobahn without 12 and 13, both roles",
+                source: "autobahn",
+                arguments: &["--role", "both", "--quick"],
+            },
+        ]
+    }
+
+    /// Whether the repository has the suite.
+    pub(crate) fn exists(self, workspace: &Workspace) -> bool {
+        self.path(workspace).exists()
+    }
+
+    /// Runs it against the release binary, which must be built.
+    pub(crate) fn run(self, workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
+        let mut command = if self.source.starts_with("src/") {
+            let program = workspace.target("release/holdwire-conformance");
+            let mut command = with_environment(workspace, workspace.command(program))?;
+            command
+                .arg(self.name)
+                .arg("--bin")
+                .arg(program_under_test(workspace));
+            command
+        } else {
+            script(workspace, &entry(&self.path(workspace))?)?
+        };
+        runner.run(command.args(self.arguments))
+    }
+
+    fn path(self, workspace: &Workspace) -> PathBuf {
+        workspace.path("conformance").join(self.source)
+    }
+}
+
+/// All Autobahn cases in both roles; the release binary must be built.
+pub(crate) fn autobahn_full(
+    workspace: &Workspace,
+    runner: &Runner,
+    arguments: &[String],
+) -> Result<(), Failure> {
+    let run = workspace.path("conformance/autobahn/run.py");
+    runner.run(
+        script(workspace, &run)?
+            .args(["--role", "both"])
+            .args(arguments),
+    )
+}
+
+/// The benchmarks, which are a workspace of their own with a target directory of their own.
+pub(crate) fn bench(
+    workspace: &Workspace,
+    runner: &Runner,
+    arguments: &[String],
+) -> Result<(), Failure> {
+    let mut command = workspace.cargo(&["run", "--release", "--manifest-path"]);
+    command.arg(workspace.path("bench/Cargo.toml"));
+    command.env("CARGO_TARGET_DIR", workspace.target("bench"));
+    runner.run(command.arg("--").args(arguments))
+}
+
+/// The one entry script of a folder.
+fn entry(folder: &Path) -> Result<PathBuf, Failure> {
+    let names = ["run.py", "run.mjs"];
+    let found = names
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.exists());
+    found.ok_or_else(|| {
+        let names = names.join(" or ");
+        Failure::new(format!("{} has no {names}", folder.display()))
+    })
+}
+
+/// A command that runs a Python or Node script with the two variables set.
+fn script(workspace: &Workspace, path: &Path) -> Result<Command, Failure> {
+    let is_python = path.extension().is_some_and(|extension| extension == "py");
+    let interpreter = match is_python {
+        true => workspace.venv().join("bin/python"),
+        false => PathBuf::from("node"),
+    };
+    let mut command = with_environment(workspace, workspace.command(interpreter))?;
+    command.arg(path);
+    Ok(command)
+}
+
+fn with_environment(workspace: &Workspace, mut command: Command) -> Result<Command, Failure> {
+    let program = program_under_test(workspace);
+    if !program.exists() {
+        let missing = program.display();
+        return Err(Failure::new(format!(
+            "{missing} is not built: the stage build makes it"
+        )));
+    }
+    command
+        .env("HOLDWIRE_BIN", program)
+        .env("HOLDWIRE_VENV", workspace.venv());
+    Ok(command)
+}
+
+fn program_under_test(workspace: &Workspace) -> PathBuf {
+    workspace.target("release/holdwire")
+}
