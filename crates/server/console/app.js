@@ -136,8 +136,8 @@ function readMessage() {
     }
     default: {
       const [file] = files;
-      if (!file) return { error: "choose a file" };
-      if (file.size > MAX_FILE) return { error: `this page sends files up to ${formatSize(MAX_FILE)}` };
+      if (!file) return { error: "Choose a file" };
+      if (file.size > MAX_FILE) return { error: `This page sends files up to ${formatSize(MAX_FILE)}` };
       return { data: file, size: file.size };
     }
   }

@@ -56,7 +56,7 @@ export function parseHex(text) {
   const digits = text.replace(/0x/gi, "").replace(/[\s,:;_-]+/g, "");
   const stranger = digits.match(/[^0-9a-f]/iu);
   if (stranger) return { error: `“${stranger[0]}” is not a hex digit` };
-  if (digits.length % 2) return { error: "one digit is missing: a byte takes two" };
+  if (digits.length % 2) return { error: "One digit is missing: a byte takes two" };
   return { bytes: Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)) };
 }
 

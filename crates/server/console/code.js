@@ -1,7 +1,7 @@
 // The same conversation as ten lines of JavaScript, for the clipboard.
 
-const MAX_TEXT = 60; // UTF-16 units
-const MAX_BYTES = 8;
+const MAX_TEXT = 120; // UTF-16 units
+const MAX_BYTES = 16;
 
 /** The program; `message` is a string or the first bytes of a binary message. */
 export function program(url, protocols, message) {
@@ -22,9 +22,12 @@ export function program(url, protocols, message) {
 }
 
 function literal(message) {
-  if (typeof message === "string") return JSON.stringify(message.slice(0, MAX_TEXT));
+  if (typeof message === "string") {
+    return JSON.stringify(message.length > MAX_TEXT ? `${message.slice(0, MAX_TEXT)}…` : message);
+  }
   const bytes = Array.from(message.subarray(0, MAX_BYTES), (byte) => `0x${byte.toString(16).padStart(2, "0")}`);
-  return `new Uint8Array([${bytes.join(", ")}])`;
+  const cut = message.length > MAX_BYTES ? ", /* … */" : "";
+  return `new Uint8Array([${bytes.join(", ")}${cut}])`;
 }
 
 /** Writes the program into `target` with its strings, keywords and numbers marked. */
