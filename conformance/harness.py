@@ -27,7 +27,11 @@ CHECK_SECONDS = 30
 
 
 def enter_venv():
-    """Runs the script again with the virtual environment's Python, unless that one is running."""
+    """Runs the script again with the virtual environment's Python, unless that one is running.
+
+    From here on SIGTERM unwinds like SIGINT, so that every started process is ended.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = Path(os.environ.get("HOLDWIRE_VENV") or REPOSITORY / "target" / "venv")
     python = home / "bin" / "python"
     if Path(sys.prefix).resolve() == home.resolve():
@@ -64,10 +68,20 @@ def clean_environment():
 
 
 def free_port():
-    """A TCP port on loopback that nobody uses now, on either address family."""
+    """A TCP port on loopback that nobody uses now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def has_ipv6():
+    """Tells whether this machine has an IPv6 loopback address."""
+    try:
+        with socket.socket(socket.AF_INET6) as listener:
+            listener.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 class Checks:
@@ -197,7 +211,7 @@ async def serve(*options, port=None, certificate=None, checks=None, ipv6=False):
     """
     port = port or free_port()
     listen = ["--listen", f"127.0.0.1:{port}"]
-    if ipv6:
+    if ipv6 and has_ipv6():
         listen += ["--listen", f"[::1]:{port}"]
     tls = certificate.server_options() if certificate else []
     async with running(binary(), "serve", *listen, *tls, *options) as process:

@@ -1,0 +1,26 @@
+// Drives Chromium: `run.py` has started the servers and says where they are.
+
+import { chromium } from "playwright-core";
+import { check, done, settings } from "../report.mjs";
+import { checkPages } from "./pages.mjs";
+import { checkSockets } from "./sockets.mjs";
+
+const browser = await chromium.launch({
+  executablePath: settings.chromium,
+  chromiumSandbox: settings.sandbox,
+  args: [
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-component-update",
+    "--disable-sync",
+    `--ignore-certificate-errors-spki-list=${settings.spki}`,
+    `--host-resolver-rules=MAP ${settings.foreign} 127.0.0.1`,
+  ],
+});
+try {
+  await checkSockets(browser, check);
+  await checkPages(browser, check);
+} finally {
+  await browser.close();
+}
+done();
