@@ -333,17 +333,24 @@ fn check(parsed: httparse::Result<usize>, length: usize, head: &[u8]) -> Result<
     }
 }
 
-/// Whether a word of the first line is `HTTP/` digit `.` digit: another version, not another thing.
+/// Whether the first line is of HTTP but for its version: the last of a request line's three
+/// words, or the first one of a status line.
 fn names_http_version(head: &[u8]) -> bool {
     let line = head
         .trim_ascii_start()
         .split(|&byte| byte == b'\n')
         .next()
         .unwrap_or_default();
-    line.trim_ascii().split(|&byte| byte == b' ').any(|word| {
+    let words: Vec<&[u8]> = line.trim_ascii_end().split(|&byte| byte == b' ').collect();
+    let is_version = |word: &[u8]| {
         matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit())
-    })
+    };
+    match words[..] {
+        [_, _, last] if is_version(last) => true,
+        [first, ..] => is_version(first),
+        [] => false,
+    }
 }
 
 fn version(minor: Option<u8>) -> Version {
