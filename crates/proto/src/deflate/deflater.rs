@@ -73,19 +73,19 @@ impl Deflater {
             return false;
         }
         let start = output.len();
-        let ceiling = if self.context.takeover {
-            usize::MAX
-        } else {
-            start.saturating_add(payload.len() + TAIL.len())
+        let window_bits = self.window_bits_for(payload.len(), max_window_bits);
+        let zlib = prepare(&mut self.state, self.level, window_bits, self.stale);
+
+        let Some(end) = compress(zlib, payload, output) else {
+            self.state = None;
+            output.truncate(start);
+            return false;
         };
 
-        let window_bits = self.window_bits_for(payload.len(), max_window_bits);
-        let state = prepare(&mut self.state, self.level, window_bits, self.stale);
-        let end = compress(state, payload, output, ceiling);
-
-        self.stale = end.is_none() || !self.context.takeover;
-        output.truncate(end.unwrap_or(start));
-        end.is_some()
+        self.stale = !self.context.takeover;
+        let is_worth_it = self.context.takeover || end - start < payload.len();
+        output.truncate(if is_worth_it { end } else { start });
+        is_worth_it
     }
 
     /// Gives the memory back; the next message starts without history, which is always legal.
@@ -149,35 +149,27 @@ fn prepare(
     &mut state.zlib
 }
 
-/// The end of the compressed payload in `output`; `None` if it reached the ceiling.
-fn compress(
-    zlib: &mut Deflate,
-    payload: &[u8],
-    output: &mut Vec<u8>,
-    ceiling: usize,
-) -> Option<usize> {
+/// The end of the compressed payload in `output`; `None` if zlib failed.
+///
+/// It goes on until zlib has nothing left to give: a reset before that keeps the offset of what is
+/// left (zlib-rs 0.6), and the next message panics when the buffer ends too early.
+fn compress(zlib: &mut Deflate, payload: &[u8], output: &mut Vec<u8>) -> Option<usize> {
     let mut input = payload;
     let mut filled = output.len();
     loop {
         if output.len() == filled {
-            if filled == ceiling {
-                return None;
-            }
-            grow(
-                output,
-                filled,
-                (input.len() / 2).clamp(MIN_STEP, STEP),
-                ceiling,
-            );
+            let wanted = (input.len() / 2).clamp(MIN_STEP, STEP);
+            grow(output, filled, wanted, usize::MAX);
         }
         let room = &mut output[filled..];
         let (total_in, total_out) = (zlib.total_in(), zlib.total_out());
         let status = zlib.compress(input, room, DeflateFlush::SyncFlush).ok()?;
         let consumed = usize::try_from(zlib.total_in() - total_in).ok()?;
         let produced = usize::try_from(zlib.total_out() - total_out).ok()?;
+        let is_drained = produced < room.len();
         input = &input[consumed..];
         filled += produced;
-        if produced < room.len() {
+        if is_drained {
             let is_flushed = status == Status::Ok && input.is_empty();
             return (is_flushed && output[..filled].ends_with(&TAIL)).then(|| filled - TAIL.len());
         }
