@@ -1,0 +1,123 @@
+//! The report: Markdown for people, JSON for programs.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::echo::EchoResult;
+use crate::idle::IdleResult;
+use crate::servers::{LIMIT, LIMIT_AGAIN};
+use crate::syscalls::SyscallResult;
+
+/// Everything that one run of the benchmark found.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) facts: Vec<String>,
+    pub(crate) rows: Vec<RowReport>,
+}
+
+/// What one row found.
+#[derive(Serialize)]
+pub(crate) struct RowReport {
+    pub(crate) title: String,
+    pub(crate) results: Results,
+}
+
+/// The results of a row, by its kind.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Results {
+    Echo(Vec<EchoResult>),
+    Idle(Vec<IdleResult>),
+    Syscalls(Vec<SyscallResult>),
+}
+
+impl Report {
+    /// Writes the facts as a list.
+    pub(crate) fn facts(&self) -> String {
+        self.facts
+            .iter()
+            .map(|fact| format!("- {fact}\n"))
+            .collect()
+    }
+}
+
+impl RowReport {
+    /// Writes the row as a heading and a table.
+    pub(crate) fn markdown(&self) -> String {
+        let table = match &self.results {
+            Results::Echo(results) => echo_table(results),
+            Results::Idle(results) => idle_table(results),
+            Results::Syscalls(results) => syscall_table(results),
+        };
+        format!("\n### {}\n\n{table}", self.title)
+    }
+}
+
+fn echo_table(results: &[EchoResult]) -> String {
+    let mut table = String::from(
+        "| server | CPU ns/message, min | median | ratio of minima | user ns/message | \
+         messages/s, best | load ns/message |\n|---|---:|---:|---:|---:|---:|---:|\n",
+    );
+    let limit = least_ns(results, LIMIT);
+    for result in results {
+        let ratio = limit.map(|limit| format!("{:.2}", result.least_ns() / limit));
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(
+            table,
+            "| {} | {:.0} | {:.0} | {} | {:.0} | {:.0} | {:.0} |",
+            result.server,
+            result.least_ns(),
+            result.median_ns(),
+            ratio.as_deref().unwrap_or("-"),
+            result.user_ns(),
+            result.best_rate(),
+            result.least_load_ns(),
+        );
+    }
+    if let (Some(one), Some(other)) = (limit, least_ns(results, LIMIT_AGAIN)) {
+        let spread = 100.0 * (one - other).abs() / one.min(other);
+        let _infallible = writeln!(
+            table,
+            "\nA/A: the minima of the two limit-epoll differ by {spread:.1} %."
+        );
+    }
+    table
+}
+
+fn least_ns(results: &[EchoResult], name: &str) -> Option<f64> {
+    let result = results.iter().find(|result| result.server == name)?;
+    Some(result.least_ns())
+}
+
+fn idle_table(results: &[IdleResult]) -> String {
+    let mut table = String::from(
+        "| server | base MiB | untouched, B/connection | after one echo, B/connection |\n\
+         |---|---:|---:|---:|\n",
+    );
+    for result in results {
+        let _infallible = writeln!(
+            table,
+            "| {} | {:.1} | {} | {} |",
+            result.server,
+            result.memory.base as f64 / f64::from(1 << 20),
+            result.memory.untouched_per_connection(),
+            result.memory.after_echo_per_connection(),
+        );
+    }
+    table
+}
+
+fn syscall_table(results: &[SyscallResult]) -> String {
+    let mut table = String::from(
+        "| server | receives/message | sends/message | other calls/message |\n|---|---:|---:|---:|\n",
+    );
+    for result in results {
+        let _infallible = writeln!(
+            table,
+            "| {} | {:.3} | {:.3} | {:.3} |",
+            result.server, result.receives, result.sends, result.others,
+        );
+    }
+    table
+}

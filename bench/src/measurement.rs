@@ -1,0 +1,45 @@
+//! What the load generator reports and the runner reads: one line of JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// One run of echoes against one server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Echo {
+    /// Messages answered inside the measured window.
+    pub messages: u64,
+    /// Length of the measured window.
+    pub seconds: f64,
+    /// CPU time that the server spent in the window, in nanoseconds.
+    pub server_cpu_ns: u64,
+    /// Clock ticks of it in user space, as the kernel sampled them.
+    pub server_user_ticks: u64,
+    /// Clock ticks of it in the kernel, as the kernel sampled them.
+    pub server_system_ticks: u64,
+    /// CPU time that the load generator itself spent in the window, in nanoseconds.
+    pub load_cpu_ns: u64,
+}
+
+/// Resident memory of one server while connections are idle, in bytes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Idle {
+    /// Connections held open.
+    pub connections: u64,
+    /// Before them, after one connection has come, echoed and gone.
+    pub base: u64,
+    /// With all connections open and none ever used.
+    pub untouched: u64,
+    /// After one echo on each connection.
+    pub after_echo: u64,
+}
+
+impl Idle {
+    /// Growth per connection that was never used, in bytes.
+    pub fn untouched_per_connection(&self) -> u64 {
+        self.untouched.saturating_sub(self.base) / self.connections.max(1)
+    }
+
+    /// Growth per connection that has echoed one message and is idle again, in bytes.
+    pub fn after_echo_per_connection(&self) -> u64 {
+        self.after_echo.saturating_sub(self.base) / self.connections.max(1)
+    }
+}
