@@ -9,6 +9,8 @@ use http::header::{
 };
 use http::{Method, Request, Response, StatusCode, Version};
 
+use crate::extension::{self, Extension, ExtensionError};
+
 use super::encode::encode_request;
 use super::endpoint::Endpoint;
 use super::head::{Flaw, ResponseHead};
@@ -52,6 +54,8 @@ pub struct Connect {
 pub enum ConnectError {
     /// A subprotocol is offered twice (RFC 6455 §4.1 item 10).
     SubprotocolRepeated(Subprotocol),
+    /// The extensions to offer are not a list of extensions (RFC 6455 §9.1).
+    ExtensionsMalformed(ExtensionError),
     /// This header is the handshake's own.
     ReservedHeader(HeaderName),
 }
@@ -60,6 +64,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SubprotocolRepeated(name) => write!(f, "the subprotocol {name} is offered twice"),
+            Self::ExtensionsMalformed(error) => write!(f, "the offer cannot be sent: {error}"),
             Self::ReservedHeader(name) => {
                 write!(f, "the header {name} is set by the handshake alone")
             }
@@ -116,7 +121,11 @@ impl Connect {
             let value = HeaderValue::try_from(names.join(", ")).expect("tokens are visible ASCII");
             headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
         }
-        let offers_extensions = extensions.is_some();
+        let offered = extension::parse(&extensions).map_err(ConnectError::ExtensionsMalformed)?;
+        let offered = offered
+            .into_iter()
+            .map(|extension| extension.name)
+            .collect();
         headers.extend(extensions.map(|value| (SEC_WEBSOCKET_EXTENSIONS, value)));
         if let Some(credentials) = endpoint.credentials() {
             headers.insert(AUTHORIZATION, credentials.clone());
@@ -126,7 +135,7 @@ impl Connect {
             request,
             key,
             subprotocols,
-            offers_extensions,
+            extensions: offered,
         })
     }
 }
@@ -137,7 +146,8 @@ pub struct Pending {
     request: Request<()>,
     key: Key,
     subprotocols: Vec<Subprotocol>,
-    offers_extensions: bool,
+    /// The names of the extensions offered.
+    extensions: Vec<String>,
 }
 
 /// The server agreed: frames follow.
@@ -147,9 +157,9 @@ pub struct Accepted {
     pub response: Response<()>,
     /// The subprotocol that the server picked of those offered.
     pub subprotocol: Option<Subprotocol>,
-    /// The lines of `Sec-WebSocket-Extensions`, for whoever made the offer to judge; empty when
-    /// the server wants none.
-    pub extensions: Vec<HeaderValue>,
+    /// The extensions that the server answered, all of them offered; their parameters are for
+    /// whoever made the offer to judge. Empty when the server wants none.
+    pub extensions: Vec<Extension>,
 }
 
 /// Why there is no connection.
@@ -182,7 +192,9 @@ pub enum ResponseViolation {
     AcceptRepeated,
     /// `Sec-WebSocket-Accept` does not answer the key (RFC 6455 §4.1 item 4).
     AcceptWrong,
-    /// An extension is in use though none was offered (RFC 6455 §4.1 item 5).
+    /// `Sec-WebSocket-Extensions` is not a list of extensions (RFC 6455 §9.1).
+    ExtensionsMalformed(ExtensionError),
+    /// An extension is in use that was not offered (RFC 6455 §4.1 item 5).
     ExtensionNotOffered,
     /// A subprotocol is in use that was not offered (RFC 6455 §4.1 item 6).
     SubprotocolNotOffered,
@@ -221,15 +233,8 @@ impl Pending {
         }
         self.verify_upgrade(&response)?;
         let headers = response.headers();
-        if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) && !self.offers_extensions {
-            return Err(ResponseViolation::ExtensionNotOffered.into());
-        }
+        let extensions = self.verify_extensions(headers)?;
         let subprotocol = self.verify_subprotocol(headers)?;
-        let extensions = headers
-            .get_all(SEC_WEBSOCKET_EXTENSIONS)
-            .iter()
-            .cloned()
-            .collect();
         Ok(Accepted {
             response,
             subprotocol,
@@ -257,6 +262,19 @@ impl Pending {
             (Some(_), Some(_)) => Err(ResponseViolation::AcceptRepeated),
             (Some(accept), None) if accept == self.key.accept() => Ok(()),
             _ => Err(ResponseViolation::AcceptWrong),
+        }
+    }
+
+    fn verify_extensions(&self, headers: &HeaderMap) -> Result<Vec<Extension>, ResponseViolation> {
+        let answered = extension::parse(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
+            .map_err(ResponseViolation::ExtensionsMalformed)?;
+        if answered
+            .iter()
+            .all(|extension| self.extensions.contains(&extension.name))
+        {
+            Ok(answered)
+        } else {
+            Err(ResponseViolation::ExtensionNotOffered)
         }
     }
 
@@ -318,6 +336,7 @@ impl fmt::Display for ResponseViolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Flaw(flaw) => return flaw.fmt(f),
+            Self::ExtensionsMalformed(error) => return error.fmt(f),
             Self::HttpVersion => "the 101 response is not HTTP/1.1",
             Self::UpgradeMissing => "the Upgrade header is missing",
             Self::UpgradeWrong => "the Upgrade header does not say websocket",

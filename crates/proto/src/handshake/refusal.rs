@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{Response, StatusCode};
 
+use crate::extension::ExtensionError;
+
 use super::VERSION;
 use super::head::{Flaw, HeadError};
 
@@ -166,6 +168,8 @@ pub enum Reason {
     SubprotocolMalformed,
     /// `Sec-WebSocket-Protocol` names a subprotocol twice (RFC 6455 §4.1 item 10).
     SubprotocolRepeated,
+    /// `Sec-WebSocket-Extensions` is not a list of extensions (RFC 6455 §9.1).
+    ExtensionsMalformed(ExtensionError),
     /// The server demands a subprotocol that the client did not offer.
     NoCommonSubprotocol,
     /// The server does not answer for this host (RFC 9110 §15.5.20).
@@ -253,6 +257,9 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Head(error) => return error.fmt(f),
             Self::Flaw(flaw) => return flaw.fmt(f),
+            Self::ExtensionsMalformed(error) => {
+                return write!(f, "the Sec-WebSocket-Extensions header is wrong: {error}");
+            }
             Self::Misdirected { host } => {
                 return write!(f, "the host {host:?} is not one of this server's");
             }

@@ -10,6 +10,8 @@ use http::header::{
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 
+use crate::extension::{self, Extension};
+
 use super::head::{Flaw, RequestHead};
 use super::host::{Host, Hosts};
 use super::key::Key;
@@ -88,7 +90,7 @@ pub struct Offer {
     key: Option<Key>,
     offered: Vec<Subprotocol>,
     picked: Option<Subprotocol>,
-    extensions: Vec<HeaderValue>,
+    extensions: Vec<Extension>,
 }
 
 /// What the application adds to an accept.
@@ -134,8 +136,8 @@ impl Rules {
     /// Checks an upgrade request that was read from the connection's bytes.
     ///
     /// Order: method, HTTP version, `Upgrade` and `Connection`, then what every request must have
-    /// (flaws of the head, target, `Host`, no body), WebSocket version, key, subprotocols, hosts,
-    /// `Origin`. The syntax of extensions is left to whoever negotiates them.
+    /// (flaws of the head, target, `Host`, no body), WebSocket version, key, subprotocols, the
+    /// grammar of extensions, hosts, `Origin`.
     ///
     /// # Errors
     /// [`Refusal`], with the response to send.
@@ -210,6 +212,8 @@ impl Rules {
     ) -> Result<Offer, Reason> {
         let offered = subprotocol::offered(headers)?;
         let picked = self.subprotocols.pick(&offered)?;
+        let extensions = extension::parse(headers.get_all(SEC_WEBSOCKET_EXTENSIONS))
+            .map_err(Reason::ExtensionsMalformed)?;
         let host = effective.host.clone().unwrap_or(host);
         if !self.hosts.admits(&host) {
             return Err(Reason::Misdirected {
@@ -217,11 +221,6 @@ impl Rules {
             });
         }
         self.check_origin(headers, &Origin::of(&effective.scheme, &host))?;
-        let extensions = headers
-            .get_all(SEC_WEBSOCKET_EXTENSIONS)
-            .iter()
-            .cloned()
-            .collect();
         Ok(Offer {
             key,
             offered,
@@ -369,9 +368,9 @@ impl Offer {
         self.picked.as_ref()
     }
 
-    /// The lines of `Sec-WebSocket-Extensions`, for whoever negotiates extensions.
+    /// The extensions that the client offered, in its order, for whoever negotiates them.
     #[must_use]
-    pub fn extensions(&self) -> &[HeaderValue] {
+    pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
