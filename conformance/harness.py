@@ -117,6 +117,16 @@ class Checks:
         return 0 if self.passed and not self.failed else 1
 
 
+def run_suite(suite):
+    """Runs `suite(checks)` whole; whatever stops it early is a failed check. Gives the exit code."""
+    checks = Checks()
+    try:
+        asyncio.run(suite(checks))
+    except Exception as error:  # the closing line comes in any case
+        checks.record("the suite ran to its end", f"{type(error).__name__}: {error}")
+    return checks.finish()
+
+
 def expect_equal(actual, expected, what="value"):
     """Fails a check with both values in the message."""
     if actual != expected:
@@ -174,7 +184,9 @@ async def wait_until(ready, process, what):
         if await asyncio.to_thread(ready):
             return
         await asyncio.sleep(0.05)
-    raise RuntimeError(f"{what} did not start: {process.tail()}")
+    ended = process.child.returncode
+    how = "in time" if ended is None else f"but ended with exit code {ended}"
+    raise RuntimeError(f"{what} did not start {how}: {process.tail()}")
 
 
 def accepts(port):

@@ -45,10 +45,9 @@ def fixtures():
         server.server_close()
 
 
-async def main():
+async def suite(checks):
     from certificates import certificate
 
-    checks = harness.Checks()
     limit = ["--max-message", "2MiB"]
     preference = ["--subprotocol", "chat", "--subprotocol", "superchat"]
     with certificate() as fresh, fixtures() as port:
@@ -76,10 +75,9 @@ async def main():
                 "longest": 2 * 1024 * 1024,
             }
             await harness.run_node(HERE / "checks.mjs", settings, checks, seconds=SECONDS)
-    return checks.finish()
 
 
 if __name__ == "__main__":
     harness.enter_venv()
     harness.binary()
-    sys.exit(asyncio.run(main()))
+    sys.exit(harness.run_suite(suite))

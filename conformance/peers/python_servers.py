@@ -31,14 +31,9 @@ def drive_messages():
 
 async def drive(send, receive, ping):
     """Has the battery echoed, then asks for a pong; the result is the verdict."""
+    messages = drive_messages()
     try:
-        messages = drive_messages()
-        sender = asyncio.create_task(send_all(send, messages))
-        for number, message in enumerate(messages):
-            answer = await receive()
-            expect_equal(type(answer), type(message), f"kind of message {number}")
-            expect_equal(answer, message, f"message {number}")
-        await sender
+        await asyncio.gather(send_all(send, messages), receive_all(receive, messages))
         await asyncio.wait_for(ping(PAYLOAD), 5)
     except Exception as error:  # the verdict tells the test
         return f"{type(error).__name__}: {error}"
@@ -48,6 +43,13 @@ async def drive(send, receive, ping):
 async def send_all(send, messages):
     for message in messages:
         await send(message)
+
+
+async def receive_all(receive, messages):
+    for number, message in enumerate(messages):
+        answer = await receive()
+        expect_equal(type(answer), type(message), f"kind of message {number}")
+        expect_equal(answer, message, f"message {number}")
 
 
 def info(deflates, subprotocol, headers):

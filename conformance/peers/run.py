@@ -55,16 +55,14 @@ async def check_our_client(checks, certificate):
     await check_terminal_client(checks, certificate)
 
 
-async def main(only):
+async def suite(checks, only):
     from certificates import certificate
 
-    checks = harness.Checks()
     with certificate() as fresh:
         if only in (None, "server"):
             await check_our_server(checks, fresh)
         if only in (None, "client"):
             await check_our_client(checks, fresh)
-    return checks.finish()
 
 
 if __name__ == "__main__":
@@ -72,4 +70,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=["server", "client"], help="which side of ours is tested")
     harness.binary()
-    sys.exit(asyncio.run(main(parser.parse_args().only)))
+    only = parser.parse_args().only
+    sys.exit(harness.run_suite(lambda checks: suite(checks, only)))

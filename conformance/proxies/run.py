@@ -156,17 +156,15 @@ async def check_connect_proxy(checks, certificate):
             await checks.run(f"{title}: none are refused", is_stopped, plain, nobody)
 
 
-async def main():
+async def suite(checks):
     from certificates import certificate
 
-    checks = harness.Checks()
     with certificate(NAME) as fresh:
         await check_reverse_proxies(checks, fresh)
         await check_connect_proxy(checks, fresh)
-    return checks.finish()
 
 
 if __name__ == "__main__":
     harness.enter_venv()
     harness.binary()
-    sys.exit(asyncio.run(main()))
+    sys.exit(harness.run_suite(suite))
