@@ -111,8 +111,10 @@ impl Endpoint {
         HeaderValue::try_from(host).expect("a host is visible ASCII")
     }
 
-    /// The `Authorization` header that the URL's user and password make (RFC 7617).
-    pub(super) const fn credentials(&self) -> Option<&HeaderValue> {
+    /// The value of `Authorization`, or of a proxy's `Proxy-Authorization`, that the URL's user and
+    /// password make (RFC 7617).
+    #[must_use]
+    pub const fn credentials(&self) -> Option<&HeaderValue> {
         self.credentials.as_ref()
     }
 

@@ -168,10 +168,7 @@ impl RequestHead {
     /// or `Sec-WebSocket-Version` is there.
     #[must_use]
     pub fn wants_websocket(&self) -> bool {
-        let headers = self.request.headers();
-        has_token(headers, &UPGRADE, "websocket")
-            || headers.contains_key(SEC_WEBSOCKET_KEY)
-            || headers.contains_key(SEC_WEBSOCKET_VERSION)
+        wants_websocket(self.request.headers())
     }
 
     /// Whether the client wants the connection closed after this exchange (RFC 9112 §9.3).
@@ -182,6 +179,13 @@ impl RequestHead {
             || (self.request.version() == Version::HTTP_10
                 && !has_token(headers, &CONNECTION, "keep-alive"))
     }
+}
+
+/// See [`RequestHead::wants_websocket`].
+pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket")
+        || headers.contains_key(SEC_WEBSOCKET_KEY)
+        || headers.contains_key(SEC_WEBSOCKET_VERSION)
 }
 
 impl ResponseHead {

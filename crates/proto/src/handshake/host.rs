@@ -4,6 +4,12 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
+use http::Request;
+use http::header::HOST;
+
+use super::refusal::{Reason, Refusal};
+use super::token::one;
+
 /// A host and perhaps a port, as in a `Host` header (RFC 9110 §7.2).
 ///
 /// The name is kept in lower case, an IPv6 address in its brackets and its shortest form, so two
@@ -35,6 +41,19 @@ impl Host {
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// The host that a request is for: the target's own, if it is a whole URI (RFC 9112 §3.2.2),
+    /// else the `Host` header's, which must be right in any case.
+    pub(super) fn of<B>(request: &Request<B>) -> Result<Option<Self>, Reason> {
+        let parse = |text: &str| text.parse().map_err(|_| Reason::HostMalformed);
+        let named = one(request.headers(), &HOST, Reason::HostRepeated)?
+            .map(|value| parse(value.to_str().map_err(|_| Reason::HostMalformed)?))
+            .transpose()?;
+        match request.uri().authority() {
+            Some(authority) => parse(authority.as_str()).map(Some),
+            None => Ok(named),
+        }
     }
 
     /// The same host with no port named.
@@ -154,6 +173,19 @@ impl Hosts {
     #[must_use]
     pub fn loopback_and(names: impl IntoIterator<Item = Host>) -> Self {
         Self::LoopbackAnd(names.into_iter().collect())
+    }
+
+    /// Checks an ordinary request, so that pages are as safe as connections.
+    ///
+    /// One that names no host passes: browsers always do (HTTP/1.0 need not).
+    ///
+    /// # Errors
+    /// [`Refusal`]: 421 for a host that is not the server's, 400 for one that is malformed or repeated.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        match Host::of(request).map_err(Refusal::new)? {
+            Some(host) if !self.admits(&host) => Err(Refusal::new(Reason::misdirected(&host))),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the server answers for this host.

@@ -10,6 +10,7 @@ use crate::extension::ExtensionError;
 
 use super::VERSION;
 use super::head::{Flaw, HeadError};
+use super::host::Host;
 
 /// A server's no: the response for the client, and the reason for the log.
 ///
@@ -205,6 +206,13 @@ impl Reason {
             Self::Origin { .. } | Self::OriginMissing => StatusCode::FORBIDDEN,
             Self::Application(status) => *status,
             _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The server does not answer for this host.
+    pub(super) fn misdirected(host: &Host) -> Self {
+        Self::Misdirected {
+            host: host.to_string(),
         }
     }
 

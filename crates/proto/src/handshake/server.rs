@@ -8,17 +8,17 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Scheme;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 
 use crate::extension::{self, Extension};
 
-use super::head::{Flaw, RequestHead};
+use super::head::{Flaw, RequestHead, wants_websocket};
 use super::host::{Host, Hosts};
 use super::key::Key;
 use super::origin::{Origin, Origins};
 use super::refusal::{Reason, Refusal};
 use super::subprotocol::{self, Subprotocol, Subprotocols};
-use super::token::has_token;
+use super::token::{has_token, one};
 use super::{VERSION, is_reserved};
 
 /// What an endpoint asks of a handshake, beyond what RFC 6455 does.
@@ -170,7 +170,8 @@ impl Rules {
         effective: &Effective,
     ) -> Result<Offer, Refusal> {
         let headers = request.headers();
-        host(request.uri(), headers)
+        Host::of(request)
+            .and_then(|host| host.ok_or(Reason::HostMissing))
             .and_then(|host| {
                 check_version(headers)?;
                 self.check_shared(headers, host, effective, None)
@@ -216,9 +217,7 @@ impl Rules {
             .map_err(Reason::ExtensionsMalformed)?;
         let host = effective.host.clone().unwrap_or(host);
         if !self.hosts.admits(&host) {
-            return Err(Reason::Misdirected {
-                host: host.to_string(),
-            });
+            return Err(Reason::misdirected(&host));
         }
         self.check_origin(headers, &Origin::of(&effective.scheme, &host))?;
         Ok(Offer {
@@ -260,12 +259,9 @@ impl Rules {
 fn check_is_upgrade<B>(request: &Request<B>) -> Result<(), Reason> {
     let headers = request.headers();
     let upgrade = has_token(headers, &UPGRADE, "websocket");
-    let meant = upgrade
-        || headers.contains_key(SEC_WEBSOCKET_KEY)
-        || headers.contains_key(SEC_WEBSOCKET_VERSION);
     if request.method() != Method::GET {
         Err(Reason::Method)
-    } else if !meant {
+    } else if !wants_websocket(headers) {
         Err(Reason::NotWebSocket)
     } else if request.version() != Version::HTTP_11 {
         Err(Reason::HttpVersion)
@@ -291,10 +287,11 @@ fn check_message<B>(request: &Request<B>, flaw: Option<Flaw>) -> Result<Host, Re
     if !is_resource {
         return Err(Reason::Target);
     }
-    if headers.get_all(HOST).iter().next().is_none() {
+    // A whole URI names the host, yet the header must be there as well (RFC 9112 §3.2).
+    if !headers.contains_key(HOST) {
         return Err(Reason::HostMissing);
     }
-    let host = host(uri, headers)?;
+    let host = Host::of(request)?.ok_or(Reason::HostMissing)?;
     if headers.contains_key(TRANSFER_ENCODING) {
         return Err(Reason::TransferEncoding);
     }
@@ -304,29 +301,6 @@ fn check_message<B>(request: &Request<B>, flaw: Option<Flaw>) -> Result<Host, Re
         (Some(length), None) if length == "0" => Ok(host),
         _ => Err(Reason::Body),
     }
-}
-
-/// The host that the request is for: the target's own, if it is a whole URI (RFC 9112 §3.2.2),
-/// else the `Host` header's, which must be right in any case.
-fn host(uri: &Uri, headers: &HeaderMap) -> Result<Host, Reason> {
-    let named = one(headers, &HOST, Reason::HostRepeated)?
-        .map(parse_host)
-        .transpose()?;
-    match uri.authority() {
-        Some(authority) => authority
-            .as_str()
-            .parse()
-            .map_err(|_| Reason::HostMalformed),
-        None => named.ok_or(Reason::HostMissing),
-    }
-}
-
-fn parse_host(value: &HeaderValue) -> Result<Host, Reason> {
-    value
-        .to_str()
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(Reason::HostMalformed)
 }
 
 fn check_version(headers: &HeaderMap) -> Result<(), Reason> {
@@ -340,19 +314,6 @@ fn check_version(headers: &HeaderMap) -> Result<(), Reason> {
 fn check_key(headers: &HeaderMap) -> Result<Key, Reason> {
     let key = one(headers, &SEC_WEBSOCKET_KEY, Reason::KeyRepeated)?.ok_or(Reason::KeyMissing)?;
     Key::parse(key.as_bytes()).ok_or(Reason::KeyMalformed)
-}
-
-/// The value of a header that may come once at most.
-fn one<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    repeated: Reason,
-) -> Result<Option<&'a HeaderValue>, Reason> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        _ => Err(repeated),
-    }
 }
 
 impl Offer {

@@ -1,6 +1,8 @@
 //! Tokens and comma-separated lists of header values (RFC 9110 §5.6.1, §5.6.2).
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::refusal::Reason;
 
 /// Whether `text` is a token: one or more of the characters of RFC 9110 §5.6.2.
 pub(super) fn is_token(text: &[u8]) -> bool {
@@ -46,6 +48,19 @@ pub(super) fn elements<'a>(
 /// Whether a list header has exactly this token among its elements, in any case of letters.
 pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The value of a header that may come once at most; the reason if it comes more often.
+pub(super) fn one<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+    repeated: Reason,
+) -> Result<Option<&'a HeaderValue>, Reason> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(repeated),
+    }
 }
 
 fn trim_blanks(mut text: &[u8]) -> &[u8] {

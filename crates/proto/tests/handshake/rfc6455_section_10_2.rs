@@ -86,6 +86,28 @@ fn a_foreign_host_on_a_loopback_server_is_named_in_the_log() {
 }
 
 #[test]
+fn ordinary_requests_obey_the_hosts_too() {
+    for (bytes, status) in [
+        ("GET / HTTP/1.1\r\nHost: localhost:3000\r\n\r\n", None),
+        ("GET / HTTP/1.0\r\n\r\n", None),
+        ("GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n", Some(421)),
+        (
+            "GET http://rebound.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            Some(421),
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+            Some(400),
+        ),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", Some(400)),
+    ] {
+        let refusal = Hosts::loopback().check(&head(bytes).request).err();
+        let answered = refusal.map(|refusal| refusal.response().status().as_u16());
+        assert_eq!(answered, status, "{bytes:?}");
+    }
+}
+
+#[test]
 fn an_origin_is_printed_in_its_shortest_form() {
     for (text, shortest) in [
         ("HTTPS://Example.com:443", "https://example.com"),

@@ -2,6 +2,7 @@
 
 use holdwire_proto::handshake::{
     Connect, ConnectError, Endpoint, EndpointError, HeadLimits, HeadReader, ResponseError,
+    encode_request,
 };
 use http::header::{HeaderName, HeaderValue};
 
@@ -151,6 +152,27 @@ fn user_and_password_of_the_url_become_basic_credentials() {
         "{text}"
     );
     assert!(text.contains("\r\nHost: example.com\r\n"), "{text}");
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_tunnel_by_host_and_port() {
+    // RFC 9110 §9.3.6: the target is host and port alone.
+    let proxy: Endpoint = "http://Aladdin:open%20sesame@proxy.example:3128"
+        .parse()
+        .expect("legal");
+    let request = http::Request::connect("server.example.com:443")
+        .header("host", "server.example.com:443")
+        .header("proxy-authorization", proxy.credentials().expect("some"))
+        .body(())
+        .expect("legal");
+
+    assert_eq!(
+        String::from_utf8(encode_request(&request)).expect("ASCII"),
+        "CONNECT server.example.com:443 HTTP/1.1\r\n\
+         Host: server.example.com:443\r\n\
+         Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\
+         \r\n"
+    );
 }
 
 #[test]
