@@ -204,7 +204,10 @@ impl<E: From<InflateError>, F: FnMut(&[u8]) -> Result<(), E>> Message<'_, F> {
             input = &input[step.consumed..];
             output_waits = step.is_full;
             if step.is_stream_end {
-                // RFC 7692 §7.2.3.4: a block with BFINAL ends the stream, not the message.
+                // RFC 7692 §7.2.3.4: a block with BFINAL ends the stream, not the message. The
+                // history goes with it: a sender that ended its stream refers to nothing in it.
+                // If the message ends here too, the sender forgot the octet 0x00 that the tail
+                // completes; nothing is missing, so it passes.
                 self.state.reset(false);
                 if input.is_empty() {
                     return Ok(());

@@ -4,8 +4,7 @@
 //! [`Inflater`] and [`Deflater`] then turn one whole message's payload into another. Without
 //! context takeover one pair of them serves every connection of a thread; with it each connection
 //! needs its own: 46.5 KiB to receive and 147 to 273 KiB to send, allocated with the first
-//! compressed message. Compression is zlib-rs, used directly: flate2 hides the setting that makes
-//! a compressor a hundred KiB smaller at the same speed and size of output.
+//! compressed message.
 //!
 //! What it does not do: it compresses no secret apart from what an attacker chose. A channel that
 //! mixes both in one message tells the length of the secret's repetitions (as CRIME and BREACH
@@ -171,7 +170,7 @@ impl Context {
     }
 }
 
-/// What every message ends with before compression strips it (RFC 7692 §7.2.1).
+/// The end of every compressed message, which its sender strips (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// How many bytes are inflated or deflated at a time.
