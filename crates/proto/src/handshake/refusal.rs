@@ -129,6 +129,8 @@ impl core::error::Error for Refusal {}
 pub enum Reason {
     /// The head cannot be read.
     Head(HeadError),
+    /// The head did not come whole in the time that the driver gives it (RFC 9110 §15.5.9).
+    Timeout,
     /// The method is not GET (RFC 6455 §4.2.1 item 1).
     Method,
     /// The request is HTTP/1.0 (RFC 6455 §4.2.1 item 1).
@@ -197,6 +199,7 @@ impl Reason {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Head(error) => error.status(),
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::HttpVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NotWebSocket | Self::VersionMissing | Self::VersionUnsupported => {
@@ -222,6 +225,11 @@ impl Reason {
             Self::NotWebSocket => "This address speaks WebSocket only.\n\
                 Open it with a WebSocket client (version 13), not as a page.\n"
                 .to_owned(),
+            Self::Timeout => {
+                "The request did not come whole in time, the client's fault or the network's.\n\
+                Connect again and send it at once.\n"
+                    .to_owned()
+            }
             Self::Origin { .. } | Self::OriginMissing | Self::Misdirected { .. } => format!(
                 "The server does not allow this connection: {self}.\n\
                  Connect from a page of this server, or ask its operator to allow yours.\n"
@@ -280,6 +288,7 @@ impl fmt::Display for Reason {
             Self::Application(status) => {
                 return write!(f, "the application answered {}", status.as_u16());
             }
+            Self::Timeout => "the head did not come whole in time",
             Self::Method => "the method is not GET",
             Self::HttpVersion => "the request is HTTP/1.0, not HTTP/1.1",
             Self::NotWebSocket => "an ordinary request came where only WebSocket lives",

@@ -1,6 +1,6 @@
 //! RFC 6455 §4.2.1: what the server reads in the client's handshake.
 
-use holdwire_proto::handshake::{Reason, Rules};
+use holdwire_proto::handshake::{Effective, Reason, Refusal, Rules};
 
 use super::{REQUEST, check, head, request_with};
 
@@ -76,6 +76,14 @@ fn a_refusal_says_in_plain_text_who_is_at_fault_and_what_to_do() {
 }
 
 #[test]
+fn a_head_that_does_not_come_in_time_has_its_response() {
+    let response = Refusal::new(Reason::Timeout).into_response();
+
+    assert_eq!(response.status(), 408);
+    assert_eq!(response.headers()["connection"], "close");
+}
+
+#[test]
 fn a_refused_head_request_gets_no_body() {
     let refusal =
         check(&Rules::default(), &REQUEST.replace("GET", "HEAD")).expect_err("another method");
@@ -86,13 +94,12 @@ fn a_refused_head_request_gets_no_body() {
 
 #[test]
 fn a_request_read_by_an_http_library_obeys_the_same_rules() {
-    let effective = holdwire_proto::handshake::Effective::plain();
     let request = head(&REQUEST.replace("13\r\n", "8\r\n"))
         .request
         .map(|()| "a body type");
 
     let refusal = Rules::default()
-        .check_request(&request, &effective)
+        .check_request(&request, &Effective::plain())
         .expect_err("version 8");
 
     assert_eq!(refusal.reason(), &Reason::VersionUnsupported);
