@@ -1,2 +1,16 @@
 //! The tests of the built program.
-fn main() {}
+
+use std::process::ExitCode;
+
+use holdwire_conformance::bad_inputs;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("bad-inputs") => bad_inputs::command(arguments),
+        _ => {
+            eprintln!("usage: holdwire-conformance bad-inputs --help");
+            ExitCode::from(2)
+        }
+    }
+}

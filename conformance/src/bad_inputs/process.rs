@@ -1,0 +1,123 @@
+//! The server's process: started when asked for, and its resident memory watched (Linux).
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::line::Line;
+use super::response::{Reply, read_response};
+
+/// A server that this program started, and ends.
+#[derive(Debug)]
+pub(crate) struct Started {
+    child: Child,
+    pub(crate) server: SocketAddr,
+}
+
+impl Started {
+    /// Starts `binary serve` on a free port and waits until it is ready.
+    ///
+    /// # Errors
+    /// One line about what went wrong.
+    pub(crate) fn new(binary: &Path) -> Result<Self, String> {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| format!("no free port: {error}"))?;
+        let child = Command::new(binary)
+            .args(["serve", "--listen", &server.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
+        let mut started = Self { child, server };
+        let until = Instant::now() + READY_WITHIN;
+        while Instant::now() < until {
+            if let Ok(Some(status)) = started.child.try_wait() {
+                return Err(format!("{} ended: {status}", binary.display()));
+            }
+            if get_is_ok(server, "/health/ready") {
+                return Ok(started);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(format!("{} was not ready in time", binary.display()))
+    }
+
+    /// The process to watch.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Whether a GET of the page is answered 200.
+pub(crate) fn get_is_ok(server: SocketAddr, target: &str) -> bool {
+    let Ok(mut line) = Line::open(server) else {
+        return false;
+    };
+    line.send(
+        format!("GET {target} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n").as_bytes(),
+    );
+    let deadline = Instant::now() + Duration::from_secs(5);
+    matches!(read_response(&mut line, "GET", deadline), Reply::Response(it) if it.status == 200)
+}
+
+/// Watches how far a process' resident memory grows.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pid: u32,
+    start: u64,
+    bound: u64,
+}
+
+impl Memory {
+    /// Takes today's resident memory as the start.
+    ///
+    /// # Errors
+    /// When the process is not there or the system has no `/proc`.
+    pub(crate) fn watch(pid: u32, bound_mib: u64) -> Result<Self, String> {
+        Ok(Self {
+            pid,
+            start: kibibytes(pid, "VmRSS:")?,
+            bound: bound_mib * 1024,
+        })
+    }
+
+    /// Sees that the highest point so far is within the bound; returns the line to print.
+    ///
+    /// # Errors
+    /// The same line, when it is not; or that the process is gone.
+    pub(crate) fn check(&self) -> Result<String, String> {
+        let peak = kibibytes(self.pid, "VmHWM:")?;
+        let now = kibibytes(self.pid, "VmRSS:")?;
+        let grown = peak.saturating_sub(self.start);
+        let line = format!(
+            "resident memory: {} KiB at the start, {peak} at the peak, {now} now; grown by {grown} KiB, bound {} KiB",
+            self.start, self.bound
+        );
+        if grown <= self.bound {
+            Ok(line)
+        } else {
+            Err(line)
+        }
+    }
+}
+
+fn kibibytes(pid: u32, name: &str) -> Result<u64, String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .map_err(|error| format!("process {pid} cannot be watched: {error}"))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+        .ok_or_else(|| format!("process {pid} tells no {name} (has it ended?)"))
+}
+
+const READY_WITHIN: Duration = Duration::from_secs(15);
