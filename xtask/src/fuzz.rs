@@ -34,11 +34,6 @@ const FLAGS: &[&str] = &[
     "-Zsanitizer=address",
 ];
 
-/// Whether there are fuzz targets.
-pub(crate) fn exists(workspace: &Workspace) -> bool {
-    manifest(workspace).exists()
-}
-
 /// The stage of the gate.
 pub(crate) fn short(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
     run(workspace, runner, SHORT, &[])

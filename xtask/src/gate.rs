@@ -5,7 +5,7 @@
 
 use crate::failure::Failure;
 use crate::process::Runner;
-use crate::scripts::Suite;
+use crate::scripts::{self, Suite};
 use crate::stage::Stage;
 use crate::workspace::Workspace;
 use crate::{features, fuzz, layers, links, msrv, setup};
@@ -22,7 +22,7 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         work: Box::new(work),
     };
     let mut stages = vec![
-        stage("setup", 12, "what the stages need is installed", setup::run),
+        stage("setup", 10, "what the stages need is installed", setup::run),
         stage("fmt", 1, "the code is formatted", fmt),
         stage("layers", 1, "no crate imports one above it", layers::run),
         stage(
@@ -33,32 +33,32 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         ),
         stage(
             "clippy",
-            8,
+            6,
             "no warning in any target with all features",
             clippy,
         ),
         stage(
             "features",
-            6,
+            5,
             "features build alone, together and not at all",
             features::run,
         ),
-        stage("msrv", 4, "the stated Rust version builds it", msrv::run),
-        stage("docs", 4, "documentation builds, no broken link", docs),
+        stage("msrv", 3, "the stated Rust version builds it", msrv::run),
+        stage("docs", 3, "documentation builds, no broken link", docs),
         stage(
             "deny",
             1,
             "licences, sources and bans of dependencies",
             deny,
         ),
-        stage("tests", 10, "unit and behaviour tests", tests),
+        stage("tests", 8, "unit and behaviour tests", tests),
         stage(
             "doc-tests",
-            4,
+            3,
             "the examples in the documentation run",
             doc_tests,
         ),
-        stage("build", 10, "the release binaries", build),
+        stage("build", 8, "the release binaries", build),
     ];
     for suite in Suite::all() {
         if suite.exists(workspace) {
@@ -71,7 +71,15 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
             });
         }
     }
-    if fuzz::exists(workspace) {
+    if has_package(workspace, "bench") {
+        stages.push(stage(
+            "bench-builds",
+            4,
+            "the benchmarks compile without a warning",
+            bench_builds,
+        ));
+    }
+    if has_package(workspace, "fuzz") {
         stages.push(stage(
             "fuzz-short",
             7,
@@ -90,8 +98,23 @@ pub(crate) fn build(workspace: &Workspace, runner: &Runner) -> Result<(), Failur
 
 type Work = fn(&Workspace, &Runner) -> Result<(), Failure>;
 
+/// The folders that are workspaces of their own.
+const OUTSIDE: &[&str] = &["bench", "fuzz"];
+
+/// The workspace, and those outside of it.
 fn fmt(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
-    runner.run(&mut workspace.cargo(&["fmt", "--all", "--check"]))
+    let check = ["fmt", "--all", "--check"];
+    runner.run(&mut workspace.cargo(&check))?;
+    for folder in OUTSIDE {
+        if has_package(workspace, folder) {
+            runner.run(&mut scripts::outside(workspace, folder, &check))?;
+        }
+    }
+    Ok(())
+}
+
+fn has_package(workspace: &Workspace, folder: &str) -> bool {
+    workspace.path(folder).join("Cargo.toml").exists()
 }
 
 fn clippy(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
@@ -123,6 +146,19 @@ fn tests(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
     }
     let targets = ["--lib", "--bins", "--tests"];
     runner.run(workspace.cargo(&["test"]).args(scope).args(targets))
+}
+
+/// Checked and not linked: their peers take minutes to optimise.
+fn bench_builds(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
+    let arguments = [
+        "clippy",
+        "--locked",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    runner.run(&mut scripts::outside(workspace, "bench", &arguments))
 }
 
 fn doc_tests(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {

@@ -34,7 +34,14 @@ const PROTOCOL: &str = "holdwire-proto";
 
 /// What the protocol may depend on; a new name here is a decision.
 const PROTOCOL_IMPORTS: &[&str] = &[
-    "base64", "bytes", "http", "httparse", "sha1", "simdutf8", "zlib-rs",
+    "base64",
+    "bytes",
+    "bytestring",
+    "http",
+    "httparse",
+    "sha1",
+    "simdutf8",
+    "zlib-rs",
 ];
 
 /// What must not come into the protocol's build by any path.

@@ -65,13 +65,16 @@ fn run(options: &Options) -> Result<bool, Failure> {
         Command::Setup => return named(gate, &["setup"], &workspace, &interrupted),
         Command::Conformance => {
             gate::build(&workspace, &runner(20))?;
-            scripts::autobahn_full(&workspace, &runner(180), &options.rest)?;
+            scripts::autobahn_full(&workspace, &runner(240), &options.rest)?;
         }
         Command::Fuzz => {
             let each = Duration::from_secs(options.minutes.unwrap_or(10) * 60);
             fuzz::run(&workspace, &runner(24 * 60), each, &options.rest)?;
         }
-        Command::Bench => scripts::bench(&workspace, &runner(120), &options.rest)?,
+        Command::Bench => {
+            gate::build(&workspace, &runner(20))?;
+            scripts::bench(&workspace, &runner(120), &options.rest)?;
+        }
     }
     Ok(true)
 }

@@ -107,16 +107,27 @@ pub(crate) fn autobahn_full(
     )
 }
 
-/// The benchmarks, which are a workspace of their own with a target directory of their own.
+/// The benchmarks: a workspace of its own with its own target directory, run in its folder.
 pub(crate) fn bench(
     workspace: &Workspace,
     runner: &Runner,
     arguments: &[String],
 ) -> Result<(), Failure> {
-    let mut command = workspace.cargo(&["run", "--release", "--manifest-path"]);
-    command.arg(workspace.path("bench/Cargo.toml"));
-    command.env("CARGO_TARGET_DIR", workspace.target("bench"));
-    runner.run(command.arg("--").args(arguments))
+    let cargo = |first: &[&str]| {
+        let command = outside(workspace, "bench", first);
+        with_environment(workspace, command)
+    };
+    runner.run(&mut cargo(&["build", "--release", "--bins"])?)?;
+    runner.run(cargo(&["run", "--release", "--"])?.args(arguments))?;
+    runner.run(&mut cargo(&["bench"])?)
+}
+
+/// Cargo in a folder that is a workspace of its own.
+pub(crate) fn outside(workspace: &Workspace, folder: &str, arguments: &[&str]) -> Command {
+    let mut command = workspace.cargo(arguments);
+    command.current_dir(workspace.path(folder));
+    command.env("CARGO_TARGET_DIR", workspace.target(folder));
+    command
 }
 
 /// The one entry script of a folder.
