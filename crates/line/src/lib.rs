@@ -1,1 +1,25 @@
-//! holdwire
+//! WebSocket for tokio that keeps the line open.
+
+mod driver;
+mod error;
+mod handle;
+#[cfg(feature = "stream")]
+mod sink;
+mod split;
+mod state;
+mod stats;
+mod stream;
+mod tools;
+mod websocket;
+
+pub use holdwire_proto as proto;
+pub use holdwire_proto::{
+    CloseCode, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
+};
+
+pub use driver::{Driver, Outcome};
+pub use error::{Closed, Error, Lost};
+pub use split::{Receiver, Sender};
+pub use stats::{Stats, Traffic};
+pub use stream::{Io, Stream};
+pub use websocket::{Setup, WebSocket};

@@ -78,6 +78,15 @@ impl Event<'_> {
     }
 }
 
+impl<'a> From<&'a Message> for Event<'a> {
+    fn from(message: &'a Message) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Message::Binary(bytes) => Self::Binary(Cow::Borrowed(bytes)),
+        }
+    }
+}
+
 /// Whether the application takes another event now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -239,6 +248,12 @@ impl Connection {
     /// The transport ended: the peer closed its side.
     pub fn handle_eof(&mut self) {
         self.ended.get_or_insert(Ended::Lost);
+        self.finish();
+    }
+
+    /// The transport failed: nothing can be read or written any more.
+    pub fn handle_io_error(&mut self, kind: std::io::ErrorKind) {
+        self.ended.get_or_insert(Ended::Io(kind));
         self.finish();
     }
 

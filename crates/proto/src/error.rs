@@ -1,6 +1,7 @@
 //! Who is at fault, and what the peer is told: one table from violation to close code.
 
 use std::fmt;
+use std::io;
 
 use crate::close::{BadClose, CloseCode};
 
@@ -155,6 +156,8 @@ pub enum Ended {
     CloseTimeout,
     /// The peer took no byte for the whole write-stall time.
     WriteStalled,
+    /// The transport failed.
+    Io(io::ErrorKind),
 }
 
 impl fmt::Display for Ended {
@@ -165,6 +168,7 @@ impl fmt::Display for Ended {
             Self::Violation(violation) => violation.fmt(f),
             Self::Lost => f.write_str("the transport ended without a closing handshake"),
             Self::CloseTimeout => f.write_str("the peer did not answer the close frame in time"),
+            Self::Io(kind) => write!(f, "the transport failed: {kind}"),
             Self::WriteStalled => {
                 f.write_str("the peer took no byte for the whole write-stall time")
             }

@@ -1,0 +1,136 @@
+//! Who moves a connection: reads, writes, answers pings, keeps deadlines.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use holdwire_proto::CloseCode;
+
+use crate::error::Closed;
+use crate::handle::Shared;
+
+/// Moves one connection; ends when its transport is closed.
+///
+/// It is a future: await it, spawn it, or join it with the application's own. [`Driver::run`]
+/// does the last without a second task.
+#[must_use = "a connection moves only while its driver is polled"]
+pub struct Driver {
+    shared: Arc<Shared>,
+}
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.lock().is_driven = true;
+        Self { shared }
+    }
+
+    /// Runs an application's handler and the connection in one task.
+    ///
+    /// The handler is polled first, so that everything it sends in answer to one read leaves in
+    /// one write. When it returns, the connection is closed with 1000 unless a handle lives on
+    /// elsewhere or the closing handshake has begun; when its [`Outcome`] is an error or it
+    /// panics, with 1011. Pongs, closing handshakes and queued messages move on while the handler
+    /// waits for something else.
+    pub async fn run<F>(self, handler: F) -> Closed
+    where
+        F: Future,
+        F::Output: Outcome,
+    {
+        let mut handler = pin!(handler);
+        let mut is_running = true;
+        let shared = self.shared;
+        poll_fn(|cx| {
+            loop {
+                {
+                    let mut state = shared.lock();
+                    state.clear_driver();
+                    if state.poll_read(cx) {
+                        state.wake_other_receiver(cx);
+                    }
+                }
+                if is_running && let Some(end) = poll_handler(handler.as_mut(), cx) {
+                    is_running = false;
+                    if let Err(message) = end {
+                        tracing::warn!(error = %message, "a handler failed; the peer is told 1011");
+                        shared.lock().close(CloseCode::INTERNAL_ERROR, "");
+                    }
+                }
+                let mut state = shared.lock();
+                let is_over = state.poll_write(cx).is_ready();
+                if is_over && !is_running {
+                    return Poll::Ready(());
+                }
+                if !(state.wants_read && state.can_read()) {
+                    state.set_driver(cx);
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        shared.closed()
+    }
+}
+
+/// Polls a handler; its end is `Ok`, or `Err` with what went wrong.
+fn poll_handler<F>(handler: Pin<&mut F>, cx: &mut Context<'_>) -> Option<Result<(), String>>
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    match catch_unwind(AssertUnwindSafe(|| handler.poll(cx))) {
+        Ok(Poll::Pending) => None,
+        Ok(Poll::Ready(outcome)) => Some(outcome.into_result()),
+        Err(_) => Some(Err("it panicked".to_owned())),
+    }
+}
+
+impl Future for Driver {
+    type Output = Closed;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
+        let mut state = self.shared.lock();
+        if state.poll_read(cx) {
+            state.wake_receiver();
+        }
+        match state.poll_write(cx) {
+            Poll::Ready(()) => {
+                drop(state);
+                Poll::Ready(self.shared.closed())
+            }
+            Poll::Pending => {
+                state.set_driver(cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Driver")
+    }
+}
+
+/// What a handler may return: nothing, or a `Result` whose error is logged and closes the
+/// connection with 1011.
+pub trait Outcome {
+    /// The error as text for the log.
+    ///
+    /// # Errors
+    /// What the handler said went wrong.
+    fn into_result(self) -> Result<(), String>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: std::fmt::Display> Outcome for Result<(), E> {
+    fn into_result(self) -> Result<(), String> {
+        self.map_err(|error| error.to_string())
+    }
+}

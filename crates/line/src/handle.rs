@@ -1,0 +1,196 @@
+//! A counted reference to a connection; the last one that goes closes it.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use holdwire_proto::{CloseCode, Ended, Message, Prepared, Role, SendError};
+use tokio::time::Instant;
+
+use crate::error::{Closed, Error};
+use crate::state::State;
+
+/// The state behind its lock.
+pub(crate) struct Shared(Mutex<State>);
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(state)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held left a state that is at worst closed too early.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the connection ended; lost, if it was torn down before it could.
+    pub(crate) fn closed(&self) -> Closed {
+        let state = self.lock();
+        Closed {
+            ended: state.connection.ended().unwrap_or(Ended::Lost),
+            reason: state.reason().into(),
+        }
+    }
+}
+
+/// A reference that counts.
+pub(crate) struct Handle(pub(crate) Arc<Shared>);
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.lock().handles += 1;
+        Self(shared)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
+/// The operations that `WebSocket` and its halves share.
+impl Handle {
+    pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        let mut state = self.lock();
+        if !state.is_driven {
+            state.poll_undriven(cx);
+        }
+        match state.poll_message(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
+            Poll::Ready(None) => Poll::Ready(state.take_error().map(Err)),
+        }
+    }
+
+    pub(crate) async fn send(&self, message: Message) -> Result<(), Error> {
+        let mut message = Some(message);
+        poll_fn(|cx| {
+            let Some(next) = message.take() else {
+                return Poll::Ready(Ok(()));
+            };
+            let mut state = self.lock();
+            match state.send(next) {
+                Err(Error::Full(back)) => {
+                    message = Some(back);
+                    state.poll_room(cx);
+                    Poll::Pending
+                }
+                result => Poll::Ready(result),
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            match state.send_prepared(message) {
+                Ok(()) => Poll::Ready(Ok(())),
+                Err(SendError::Full) => {
+                    state.poll_room(cx);
+                    Poll::Pending
+                }
+                Err(_) => Poll::Ready(Err(state.closed_error())),
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = self.lock();
+        if !state.is_driven {
+            state.poll_undriven(cx);
+        }
+        if state.is_over() && state.connection.ended().and_then(Error::of).is_some() {
+            return Poll::Ready(Err(state.closed_error()));
+        }
+        if state.is_over() || !state.has_output() {
+            return Poll::Ready(Ok(()));
+        }
+        state.wait(cx);
+        Poll::Pending
+    }
+
+    /// Waits until the transport is closed.
+    pub(crate) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if !state.is_driven {
+            state.poll_undriven(cx);
+        }
+        if state.is_over() {
+            return Poll::Ready(());
+        }
+        state.wait(cx);
+        Poll::Pending
+    }
+
+    pub(crate) async fn ping(&self) -> Result<Duration, Error> {
+        let asked = Ping {
+            handle: self,
+            payload: rand::random(),
+        };
+        let start = Instant::now();
+        let mut is_sent = false;
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if !is_sent {
+                is_sent = state.ping(asked.payload)?;
+            }
+            if !state.is_driven {
+                state.poll_undriven(cx);
+            }
+            if state.has_pong(asked.payload) {
+                return Poll::Ready(Ok(start.elapsed()));
+            }
+            if state.connection.ended().is_some() {
+                return Poll::Ready(Err(state.closed_error()));
+            }
+            state.wait(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    pub(crate) async fn close(&self, code: CloseCode, reason: &str) -> Closed {
+        self.lock().close(code, reason);
+        poll_fn(|cx| self.poll_over(cx)).await;
+        self.0.closed()
+    }
+
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        let is_ended = self.lock().connection.ended().is_some();
+        is_ended.then(|| self.0.closed())
+    }
+}
+
+/// A ping under way; forgotten when nobody waits for it any more.
+struct Ping<'a> {
+    handle: &'a Handle,
+    payload: [u8; 8],
+}
+
+impl Drop for Ping<'_> {
+    fn drop(&mut self) {
+        self.handle.lock().forget_ping(self.payload);
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.lock();
+        state.handles -= 1;
+        if state.handles == 0 {
+            let code = match state.connection.role() {
+                Role::Server => CloseCode::NORMAL,
+                Role::Client => CloseCode::GOING_AWAY,
+            };
+            state.abandon(code);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Counters of one connection.
+
+/// What went over a connection so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// From the peer.
+    pub received: Traffic,
+    /// To the peer; messages count when they are queued, bytes when they are written.
+    pub sent: Traffic,
+    /// Bytes that wait to be written.
+    pub queued: usize,
+}
+
+/// One direction of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Whole messages.
+    pub messages: u64,
+    /// Bytes of their payloads, uncompressed.
+    pub payload: u64,
+    /// Bytes on the wire: heads, control frames and compressed payloads; above TLS.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    pub(crate) fn count(&mut self, payload: usize) {
+        self.messages += 1;
+        self.payload += payload as u64;
+    }
+
+    /// Wire bytes for each byte of payload: below 1 where compression pays; `None` before the
+    /// first byte.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        (self.payload > 0).then(|| self.bytes as f64 / self.payload as f64)
+    }
+}

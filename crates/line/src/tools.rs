@@ -1,0 +1,49 @@
+//! What the connections of a thread share: the read buffer, the codecs, the masking keys.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use holdwire_proto::Scratch;
+use holdwire_proto::time::{Clock, Tick};
+use tokio::time::Instant;
+
+/// Bytes read at once, whatever the number of connections.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// One for each thread that drives connections.
+pub(crate) struct Tools {
+    pub(crate) buffer: Box<[u8]>,
+    pub(crate) scratch: Scratch,
+    /// A write buffer that nobody uses.
+    pub(crate) spare: Vec<u8>,
+}
+
+thread_local! {
+    static TOOLS: Cell<Option<Box<Tools>>> = const { Cell::new(None) };
+}
+
+/// Lends the thread's tools. A call inside a call gets fresh ones, so a handler may do anything.
+pub(crate) fn with<T>(act: impl FnOnce(&mut Tools) -> T) -> T {
+    let mut tools = TOOLS.take().unwrap_or_else(|| {
+        Box::new(Tools {
+            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            // The thread's generator is cryptographically secure (RFC 6455 §10.3).
+            scratch: Scratch::new(Box::new(rand::random)),
+            spare: Vec::new(),
+        })
+    });
+    let result = act(&mut tools);
+    TOOLS.set(Some(tools));
+    result
+}
+
+/// The clock of all connections of the process.
+pub(crate) fn clock() -> Clock {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    *CLOCK.get_or_init(|| Clock::new(Instant::now().into_std()))
+}
+
+/// The present as a tick.
+pub(crate) fn now() -> Tick {
+    clock().tick(Instant::now().into_std())
+}
