@@ -1,0 +1,303 @@
+//! What the server is told: file, environment and flags, each stronger than the one before.
+//!
+//! A setting has one name everywhere: `--max-message` on the command line, `max-message` in the
+//! file, `HOLDWIRE_MAX_MESSAGE` in the environment. Each value remembers where it came from, so
+//! that an error can say it. A list of a stronger layer replaces the whole list of a weaker one.
+
+mod error;
+mod layer;
+mod name;
+mod setting;
+mod tls;
+mod value;
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use error::{ConfigError, Problem};
+pub use name::{HostName, OriginRule, Subprotocol};
+pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
+pub use value::{ByteSize, Limit, LogFormat, Value};
+
+use layer::{Layer, Texts};
+
+/// Everything `holdwire serve` was told, checked.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Where to listen. When nobody set it, an IPv6 loopback that does not exist is left out.
+    pub listen: Setting<Vec<SocketAddr>>,
+    /// Names of this server besides `localhost`.
+    pub host: Setting<Vec<HostName>>,
+    /// The certificate chain; set exactly when the key is.
+    pub tls_cert: Setting<Option<PathBuf>>,
+    /// The private key; set exactly when the certificate is.
+    pub tls_key: Setting<Option<PathBuf>>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxy: Setting<Vec<IpNet>>,
+    /// The first message on `/`; empty for none.
+    pub greeting: Setting<String>,
+    /// Whether `/` keeps messages to itself.
+    pub no_echo: Setting<bool>,
+    /// Whether `/` negotiates permessage-deflate.
+    pub deflate: Setting<bool>,
+    /// The subprotocols of `/`, the preferred first.
+    pub subprotocol: Setting<Vec<Subprotocol>>,
+    /// Whose pages may open `/`; empty for the default policy.
+    pub origin: Setting<Vec<OriginRule>>,
+    /// The largest message.
+    pub max_message: Setting<ByteSize>,
+    /// The largest frame, when set; see [`frame_limit`](Self::frame_limit).
+    pub max_frame: Setting<Option<ByteSize>>,
+    /// The most fragments of a message.
+    pub max_fragments: Setting<u32>,
+    /// The most connections.
+    pub max_connections: Setting<Limit>,
+    /// The most connections of one client address.
+    pub max_connections_per_ip: Setting<Limit>,
+    /// The size of a connection's send queue.
+    pub send_queue: Setting<ByteSize>,
+    /// The time for a request to arrive.
+    pub handshake_timeout: Setting<Duration>,
+    /// The time for a message to arrive.
+    pub message_timeout: Setting<Duration>,
+    /// The time for a closing handshake.
+    pub close_timeout: Setting<Duration>,
+    /// The time a peer may refuse to read.
+    pub write_stall: Setting<Duration>,
+    /// The window over which SIGTERM closes connections.
+    pub drain: Setting<Duration>,
+    /// The shape of the log.
+    pub log: Setting<LogFormat>,
+    effective: Vec<EffectiveSetting>,
+}
+
+/// A setting as it came out: for `--check-config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveSetting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, quoted as in the file; `None` when nothing is set.
+    pub value: Option<String>,
+    /// Where the value came from.
+    pub source: Source,
+}
+
+/// What the command line says about the configuration, before it is understood.
+#[derive(Debug, Clone, Default)]
+pub struct ServeFlags {
+    /// The file of `--config`.
+    pub config: Option<PathBuf>,
+    /// Whether `--check-config` was given.
+    pub check_config: bool,
+    /// The texts of each flag that was given, by the setting's name.
+    pub texts: Vec<(&'static str, Vec<String>)>,
+}
+
+impl ServeConfig {
+    /// Builds the configuration from the flags, the environment and the file they name.
+    ///
+    /// The file is that of `--config`, or else of `HOLDWIRE_CONFIG`. `variable` looks up an
+    /// environment variable. Variables with other names are not looked at.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its remedy.
+    pub fn load(
+        flags: &ServeFlags,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let named = variable("HOLDWIRE_CONFIG").filter(|path| !path.is_empty());
+        let path = flags.config.clone().or(named.map(PathBuf::from));
+        let mut layers = Layer::new();
+        if let Some(path) = path {
+            layers.extend(layer::from_file(&path)?);
+        }
+        layers.extend(layer::from_environment(variable)?);
+        for (name, texts) in &flags.texts {
+            let source = Source::Flag(format!("--{name}"));
+            let texts = texts.clone();
+            layers.insert(name, Texts { texts, source });
+        }
+        let config = Self::resolve(layers)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The largest frame: what was set, or else the largest message.
+    pub fn frame_limit(&self) -> ByteSize {
+        self.max_frame.value.unwrap_or(self.max_message.value)
+    }
+
+    /// Certificate chain and private key, when the server speaks TLS.
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        Some((
+            self.tls_cert.value.as_deref()?,
+            self.tls_key.value.as_deref()?,
+        ))
+    }
+
+    /// Whether only this machine can reach the server.
+    pub fn is_loopback(&self) -> bool {
+        self.listen.iter().all(|address| address.ip().is_loopback())
+    }
+
+    /// Every setting with its value and source, in the order of the help; none is a secret.
+    pub fn effective(&self) -> &[EffectiveSetting] {
+        &self.effective
+    }
+
+    fn resolve(layers: Layer) -> Result<Self, ConfigError> {
+        let mut resolver = Resolver {
+            layers,
+            effective: Vec::new(),
+        };
+        Ok(Self {
+            listen: resolver.list("listen")?,
+            host: resolver.list("host")?,
+            tls_cert: resolver.option("tls-cert")?,
+            tls_key: resolver.option("tls-key")?,
+            trusted_proxy: resolver.list("trusted-proxy")?,
+            greeting: resolver.one("greeting")?,
+            no_echo: resolver.one("no-echo")?,
+            deflate: resolver.one("deflate")?,
+            subprotocol: resolver.list("subprotocol")?,
+            origin: resolver.list("origin")?,
+            max_message: resolver.one("max-message")?,
+            max_frame: resolver.option("max-frame")?,
+            max_fragments: resolver.one("max-fragments")?,
+            max_connections: resolver.one("max-connections")?,
+            max_connections_per_ip: resolver.one("max-connections-per-ip")?,
+            send_queue: resolver.one("send-queue")?,
+            handshake_timeout: resolver.one("handshake-timeout")?,
+            message_timeout: resolver.one("message-timeout")?,
+            close_timeout: resolver.one("close-timeout")?,
+            write_stall: resolver.one("write-stall")?,
+            drain: resolver.one("drain")?,
+            log: resolver.one("log")?,
+            effective: resolver.effective,
+        })
+    }
+
+    /// Checks what no single value can tell.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.listen.is_empty() {
+            return Err(ConfigError::about(
+                format!("listen ({})", self.listen.source),
+                Problem::new(
+                    "the list is empty",
+                    "name an address, such as 127.0.0.1:3000",
+                ),
+            ));
+        }
+        let mut seen = HashSet::new();
+        for address in self.listen.iter().filter(|address| address.port() != 0) {
+            if !seen.insert(address) {
+                return Err(ConfigError::value(
+                    "listen",
+                    &address.show(),
+                    &self.listen.source,
+                    Problem::new("this address is named twice", "name it once"),
+                ));
+            }
+        }
+        if let Some(frame) = self.max_frame.value.filter(|f| *f > *self.max_message) {
+            let message = &self.max_message;
+            return Err(ConfigError::value(
+                "max-frame",
+                &frame.show(),
+                &self.max_frame.source,
+                Problem::new(
+                    format!("larger than max-message {} ({})", **message, message.source),
+                    format!("raise max-message to {frame} or lower max-frame"),
+                ),
+            ));
+        }
+        match (&self.tls_cert.value, &self.tls_key.value) {
+            (Some(cert), Some(key)) => {
+                tls::check_certificate(cert)
+                    .map_err(|p| path_error("tls-cert", cert, &self.tls_cert, p))?;
+                tls::check_key(key).map_err(|p| path_error("tls-key", key, &self.tls_key, p))
+            }
+            (Some(cert), None) => Err(path_error(
+                "tls-cert",
+                cert,
+                &self.tls_cert,
+                Problem::new("a certificate needs its key", "add --tls-key PATH"),
+            )),
+            (None, Some(key)) => Err(path_error(
+                "tls-key",
+                key,
+                &self.tls_key,
+                Problem::new("a key needs its certificate", "add --tls-cert PATH"),
+            )),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn path_error<T>(key: &str, path: &Path, setting: &Setting<T>, problem: Problem) -> ConfigError {
+    ConfigError::value(key, &path.to_string_lossy(), &setting.source, problem)
+}
+
+/// Turns texts into values and notes what came out.
+struct Resolver {
+    layers: Layer,
+    effective: Vec<EffectiveSetting>,
+}
+
+impl Resolver {
+    fn one<T: Value>(&mut self, name: &'static str) -> Result<Setting<T>, ConfigError> {
+        let setting = self.option(name)?;
+        let missing = || Problem::new("a value is missing", "write one");
+        match setting.value {
+            Some(value) => Ok(Setting {
+                value,
+                source: setting.source,
+            }),
+            None => Err(ConfigError::value(name, "", &setting.source, missing())),
+        }
+    }
+
+    fn option<T: Value>(&mut self, name: &'static str) -> Result<Setting<Option<T>>, ConfigError> {
+        let (mut values, source) = self.parse::<T>(name)?;
+        let value = values.pop();
+        let shown = value.as_ref().map(|value| format!("{:?}", value.show()));
+        self.note(name, shown, &source);
+        Ok(Setting { value, source })
+    }
+
+    fn list<T: Value>(&mut self, name: &'static str) -> Result<Setting<Vec<T>>, ConfigError> {
+        let (value, source) = self.parse::<T>(name)?;
+        let shown: Vec<String> = value.iter().map(Value::show).collect();
+        self.note(name, Some(format!("{shown:?}")), &source);
+        Ok(Setting { value, source })
+    }
+
+    fn parse<T: Value>(&mut self, name: &'static str) -> Result<(Vec<T>, Source), ConfigError> {
+        let Texts { texts, source } = self.layers.remove(name).unwrap_or_else(|| Texts {
+            texts: setting::spec(name)
+                .map(|spec| spec.default.iter().map(|text| (*text).to_owned()).collect())
+                .unwrap_or_default(),
+            source: Source::Default,
+        });
+        let values = texts
+            .iter()
+            .map(|text| {
+                T::parse(text).map_err(|problem| ConfigError::value(name, text, &source, problem))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((values, source))
+    }
+
+    fn note(&mut self, name: &'static str, value: Option<String>, source: &Source) {
+        self.effective.push(EffectiveSetting {
+            name,
+            value,
+            source: source.clone(),
+        });
+    }
+}

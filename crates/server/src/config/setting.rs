@@ -1,0 +1,290 @@
+//! The table of everything that `holdwire serve` can be told.
+//!
+//! A name, its help and its default stand here and nowhere else: the flag, the key of the file,
+//! the environment variable and the help text are made from this table.
+
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+/// How many values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    /// One value.
+    One,
+    /// Any number of values: a repeatable flag, an array in the file, commas in the environment.
+    List,
+    /// True or false; the flag alone means true.
+    Switch,
+}
+
+/// One thing that can be set.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingSpec {
+    /// The flag without its dashes, and the key in the file.
+    pub name: &'static str,
+    /// The heading under which the help shows it.
+    pub group: &'static str,
+    /// How many values it takes.
+    pub arity: Arity,
+    /// What the help calls its value.
+    pub value_name: &'static str,
+    /// The default, as texts; empty when nothing is set.
+    pub default: &'static [&'static str],
+    /// One or two sentences for the help.
+    pub help: &'static str,
+}
+
+impl SettingSpec {
+    /// The environment variable: `HOLDWIRE_MAX_MESSAGE` for `max-message`.
+    pub fn variable(&self) -> String {
+        format!(
+            "HOLDWIRE_{}",
+            self.name.replace('-', "_").to_ascii_uppercase()
+        )
+    }
+}
+
+const LISTENING: &str = "Listening";
+const WEBSOCKET: &str = "WebSocket";
+const LIMITS: &str = "Limits";
+const DEADLINES: &str = "Deadlines";
+const LOGGING: &str = "Logging";
+
+/// Every setting, in the order of the help.
+pub const SETTINGS: &[SettingSpec] = &[
+    SettingSpec {
+        name: "listen",
+        group: LISTENING,
+        arity: Arity::List,
+        value_name: "ADDR:PORT",
+        default: &["127.0.0.1:3000", "[::1]:3000"],
+        help: "Listens here, for pages and WebSocket alike; without an IPv6 loopback the default \
+               is the first address alone",
+    },
+    SettingSpec {
+        name: "host",
+        group: LISTENING,
+        arity: Arity::List,
+        value_name: "NAME",
+        default: &[],
+        help: "A name this server has besides localhost; when it listens on loopback only, \
+               requests for other names are refused with 421",
+    },
+    SettingSpec {
+        name: "tls-cert",
+        group: LISTENING,
+        arity: Arity::One,
+        value_name: "PATH",
+        default: &[],
+        help: "The certificate chain, a PEM file; with --tls-key the server speaks https and wss",
+    },
+    SettingSpec {
+        name: "tls-key",
+        group: LISTENING,
+        arity: Arity::One,
+        value_name: "PATH",
+        default: &[],
+        help: "The private key of the certificate, a PEM file",
+    },
+    SettingSpec {
+        name: "trusted-proxy",
+        group: LISTENING,
+        arity: Arity::List,
+        value_name: "CIDR",
+        default: &[],
+        help: "A reverse proxy whose Forwarded or X-Forwarded-For, -Host and -Proto are believed",
+    },
+    SettingSpec {
+        name: "greeting",
+        group: WEBSOCKET,
+        arity: Arity::One,
+        value_name: "TEXT",
+        default: &["Information from the server"],
+        help: "The first message to whoever connects to /; an empty text sends none",
+    },
+    SettingSpec {
+        name: "no-echo",
+        group: WEBSOCKET,
+        arity: Arity::Switch,
+        value_name: "BOOL",
+        default: &["false"],
+        help: "Does not send messages back on /; /echo always does",
+    },
+    SettingSpec {
+        name: "deflate",
+        group: WEBSOCKET,
+        arity: Arity::Switch,
+        value_name: "BOOL",
+        default: &["false"],
+        help: "Compresses on / when the peer offers permessage-deflate; /echo always does",
+    },
+    SettingSpec {
+        name: "subprotocol",
+        group: WEBSOCKET,
+        arity: Arity::List,
+        value_name: "NAME",
+        default: &[],
+        help: "A subprotocol that / speaks; of those a client offers the one named first here is \
+               chosen",
+    },
+    SettingSpec {
+        name: "origin",
+        group: WEBSOCKET,
+        arity: Arity::List,
+        value_name: "ORIGIN",
+        default: &[],
+        help: "Whose pages may open /: scheme://host[:port], null (opened from a file) or any; \
+               when none is named: this server's own and, on loopback, those of this machine",
+    },
+    SettingSpec {
+        name: "max-message",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "SIZE",
+        default: &["1MiB"],
+        help: "The largest message that is accepted; beyond it the close code is 1009",
+    },
+    SettingSpec {
+        name: "max-frame",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "SIZE",
+        default: &[],
+        help: "The largest frame that is accepted; when not set, as large as a message",
+    },
+    SettingSpec {
+        name: "max-fragments",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["4096"],
+        help: "The most fragments of one message, empty ones counted",
+    },
+    SettingSpec {
+        name: "max-connections",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["100000"],
+        help: "The most connections at a time, or unlimited; beyond it the answer is 503",
+    },
+    SettingSpec {
+        name: "max-connections-per-ip",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["unlimited"],
+        help: "The most connections of one client address at a time, or unlimited; beyond it the \
+               answer is 429",
+    },
+    SettingSpec {
+        name: "send-queue",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "SIZE",
+        default: &["1MiB"],
+        help: "What may wait unsent for one connection; an empty queue takes one message of any \
+               size",
+    },
+    SettingSpec {
+        name: "handshake-timeout",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["10s"],
+        help: "The time for a request to arrive, TLS included",
+    },
+    SettingSpec {
+        name: "message-timeout",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["30s"],
+        help: "The time for a message to arrive, from its first byte to its last",
+    },
+    SettingSpec {
+        name: "close-timeout",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["5s"],
+        help: "The time for a peer to answer a close frame",
+    },
+    SettingSpec {
+        name: "write-stall",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["30s"],
+        help: "The time a peer may refuse to read before its connection ends",
+    },
+    SettingSpec {
+        name: "drain",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["25s"],
+        help: "The window over which SIGTERM closes connections, closing handshakes included",
+    },
+    SettingSpec {
+        name: "log",
+        group: LOGGING,
+        arity: Arity::One,
+        value_name: "FORMAT",
+        default: &["text"],
+        help: "The shape of the log on standard error: text or json; RUST_LOG says how much \
+               (info when not set)",
+    },
+];
+
+/// The setting of a name.
+pub(super) fn spec(name: &str) -> Option<&'static SettingSpec> {
+    SETTINGS.iter().find(|spec| spec.name == name)
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// A line of the configuration file, counted from 1.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// A flag on the command line, with its dashes.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "file {} line {line}", path.display()),
+            Self::Environment(variable) => write!(f, "environment {variable}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+        }
+    }
+}
+
+/// A value and where it came from; it derefs to the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
+}
+
+impl<T> Deref for Setting<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
