@@ -12,3 +12,6 @@
 
 pub mod cli;
 pub mod config;
+pub mod log;
+pub mod metrics;
+pub mod proxy_headers;
