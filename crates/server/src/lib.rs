@@ -1,17 +1,23 @@
 //! Everything around the WebSocket library that makes the program `holdwire`.
 //!
 //! ```text
-//!  main ──► cli ──► config ──► banner, log
+//!  main ──► cli ──► config ──► check, log, banner
 //!             │
-//!             ├──► serve ────► http (pages, health, host check, access log) ──► metrics
-//!             └──► connect     proxy_headers (who the client is behind a proxy)
+//!             ├──► serve ────► listen
+//!             │        └─────► http (pages, health, host check, access log) ──► metrics
+//!             └──► connect         └──► proxy_headers (who the client is)
 //! ```
 //!
-//! The library half exists so that the wiring, the tests and the tools share one set of types; it
-//! is not an API for others.
+//! The library half exists so that the program and its tests share one set of types; it is not an
+//! API for others.
 
+pub mod banner;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod http;
+pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod proxy_headers;
+pub mod serve;

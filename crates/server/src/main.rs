@@ -1,2 +1,50 @@
 //! The `holdwire` program.
-fn main() {}
+//!
+//! Exit codes: 0 when all went as asked, 1 when a connection or an expectation failed, 2 when the
+//! command line, the configuration or an address cannot be used.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use holdwire_server::check;
+use holdwire_server::cli::{Cli, Command, NoCommand};
+use holdwire_server::config::{ConfigError, ServeConfig, ServeFlags};
+use holdwire_server::log;
+use holdwire_server::serve::serve;
+
+fn main() -> ExitCode {
+    let command = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli.command,
+        Err(NoCommand::Text(text)) => return print(&text),
+        Err(NoCommand::Wrong(line)) => return refuse(&line),
+    };
+    match command {
+        Command::Serve(flags) => run_serve(&flags).unwrap_or_else(|error| refuse(&error)),
+        Command::Connect(flags) => refuse(&format_args!(
+            "{}: this program was built without its WebSocket client; build a later one",
+            flags.url.uri()
+        )),
+    }
+}
+
+fn run_serve(flags: &ServeFlags) -> Result<ExitCode, ConfigError> {
+    let config = ServeConfig::load(flags, &|name| std::env::var_os(name))?;
+    if flags.check_config {
+        return Ok(print(&check::report(&config)));
+    }
+    log::start(config.log.value, std::env::var_os("RUST_LOG"))?;
+    serve(&config)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what was asked for; a reader that went away is no failure.
+fn print(text: &str) -> ExitCode {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// Says in one line what cannot be used and what to do.
+fn refuse(line: &dyn std::fmt::Display) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "holdwire: {line}");
+    ExitCode::from(2)
+}

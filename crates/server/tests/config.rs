@@ -1,5 +1,7 @@
 //! How file, environment and flags become one configuration, and how wrong ones are refused.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -314,8 +316,10 @@ fn wrong_values_are_refused_with_key_value_source_and_remedy() {
 
 #[test]
 fn missing_file_is_refused_with_its_path() {
-    let mut layers = Layers::default();
-    layers.file = Some("/no/such/holdwire.toml".into());
+    let layers = Layers {
+        file: Some("/no/such/holdwire.toml".into()),
+        ..Layers::default()
+    };
 
     let refusal = layers.refusal();
 
@@ -351,6 +355,24 @@ fn certificate_without_certificates_is_refused() {
         refusal.contains("there is none in this file; name a PEM file"),
         "{refusal}"
     );
+}
+
+#[test]
+fn certificate_and_key_are_told_apart() {
+    let file = |name: &str, label: &str| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let pem = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+        std::fs::write(&path, pem).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let cert = file("cert.pem", "CERTIFICATE");
+    let key = file("key.pem", "PRIVATE KEY");
+    let layers =
+        |cert: &str, key: &str| Layers::default().flags(&["--tls-cert", cert, "--tls-key", key]);
+
+    assert!(layers(&cert, &key).load().unwrap().tls().is_some());
+    assert!(layers(&key, &key).refusal().starts_with("tls-cert = "));
+    assert!(layers(&cert, &cert).refusal().starts_with("tls-key = "));
 }
 
 /// The example file with each default in force.

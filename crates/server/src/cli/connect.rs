@@ -43,7 +43,7 @@ pub struct ConnectFlags {
     /// Offers a subprotocol; repeatable, the preferred first
     #[arg(long, value_name = "NAME", value_parser = value::<Subprotocol>, help_heading = "Handshake")]
     pub subprotocol: Vec<Subprotocol>,
-    /// Sends this Origin, as a page of that origin would: scheme://host[:port] or null
+    /// Sends this Origin, as a page of that origin would: scheme://host:port or null
     #[arg(long, value_name = "ORIGIN", value_parser = sent_origin, help_heading = "Handshake")]
     pub origin: Option<String>,
     /// Offers permessage-deflate
@@ -84,7 +84,7 @@ pub struct ConnectFlags {
     /// Trusts every certificate: for tests only
     #[arg(long, help_heading = "Line")]
     pub insecure: bool,
-    /// Connects through this HTTP proxy: http://[user:password@]host:port
+    /// Connects through this HTTP proxy: http://host:port or http://user:password@host:port
     #[arg(
         long,
         value_name = "URL",

@@ -1,0 +1,102 @@
+//! The plain HTTP side: pages, health, metrics, and what stands around each request.
+//!
+//! [`router`] answers every request that is no WebSocket handshake. The address of the peer is
+//! taken from the request's [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) extension.
+
+mod access;
+mod health;
+mod host;
+mod page;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, StatusCode};
+use ipnet::IpNet;
+
+pub use health::Status;
+pub use host::HostRule;
+
+use crate::config::ServeConfig;
+use crate::metrics::{self, Metrics};
+
+/// What the pages know about their server; one for all connections.
+#[derive(Debug)]
+pub struct Site {
+    /// The counters.
+    pub metrics: Metrics,
+    /// Whether the server is ready, and since when it runs.
+    pub status: Status,
+    /// Which names the server answers to.
+    pub hosts: HostRule,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections come by TLS.
+    pub is_secure: bool,
+}
+
+impl Site {
+    /// The site of a server that starts now.
+    pub fn new(config: &ServeConfig) -> Self {
+        Self {
+            metrics: Metrics::new(),
+            status: Status::new(),
+            hosts: HostRule::new(config.is_loopback(), &config.host),
+            trusted_proxies: config.trusted_proxy.value.clone(),
+            is_secure: config.tls().is_some(),
+        }
+    }
+}
+
+/// The routes, with the host check and the access log around them.
+pub fn router(site: Arc<Site>) -> Router {
+    let check_host = from_fn_with_state(site.clone(), host::check);
+    let log_access = from_fn_with_state(site.clone(), access::log);
+    page::routes()
+        .route("/health", get(health::all))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(show_metrics))
+        .route("/echo", get(upgrade_required))
+        .fallback(async || (StatusCode::NOT_FOUND, "there is nothing at this path\n"))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n")
+        })
+        .layer(check_host)
+        .layer(from_fn(harden))
+        .layer(log_access)
+        .with_state(site)
+}
+
+async fn show_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], site.metrics.text())
+}
+
+/// The answer to a plain GET where only WebSocket lives (RFC 9110 §15.5.22, RFC 6455 §4.4).
+async fn upgrade_required() -> impl IntoResponse {
+    const VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
+    (
+        StatusCode::UPGRADE_REQUIRED,
+        [
+            (UPGRADE, "websocket"),
+            (CONNECTION, "upgrade"),
+            (VERSION, "13"),
+        ],
+        "this path speaks WebSocket only\n",
+    )
+}
+
+/// Tells browsers to take every answer for what it says it is.
+async fn harden(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
