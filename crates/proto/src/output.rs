@@ -11,6 +11,9 @@ const WAITING_PONGS: u8 = 16;
 /// A buffer larger than this is given back when it has been written.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
+/// Fewer written bytes than this are not worth moving the rest.
+const COMPACT_FROM: usize = 4 * 1024;
+
 /// Encoded frames on their way to a socket.
 ///
 /// A driver lends it to the connection, which appends, and then writes it with as few calls as
@@ -26,6 +29,7 @@ pub struct Output {
     /// Bytes of all `shared` that are not written yet.
     shared_length: usize,
     pongs: u8,
+    /// The newest Pong beyond those; it goes out last.
     late_pong: Option<Box<[u8]>>,
 }
 
@@ -40,7 +44,7 @@ impl Output {
     /// Bytes that wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.start + self.shared_length
+        self.buffer.len() - self.start + self.shared_length + self.late_pong().len()
     }
 
     /// Whether nothing waits.
@@ -92,9 +96,16 @@ impl Output {
         takes
     }
 
-    /// Keeps an encoded Pong until all others are written, instead of the one kept before.
+    /// Keeps an encoded Pong until all else is written, instead of the one kept before.
     pub(crate) fn replace_pong(&mut self, pong: Output) {
         self.late_pong = Some(pong.buffer.into());
+    }
+
+    /// Gives the kept Pong its place now: what is appended next goes out after it.
+    pub(crate) fn place_pong(&mut self) {
+        if let Some(pong) = self.late_pong.take() {
+            self.push(&pong);
+        }
     }
 
     /// Drops everything that waits.
@@ -110,10 +121,22 @@ impl Output {
         } else {
             self.buffer.clear();
         }
-        if let Some(pong) = self.late_pong.take() {
-            self.pongs = 1;
-            self.push(&pong);
+    }
+
+    /// Drops the written part of the buffer once it is the larger one, so that an output that is
+    /// never quite empty does not grow for ever. What moves was written once for each byte.
+    fn compact(&mut self) {
+        if self.start > COMPACT_FROM && self.start > self.buffer.len() / 2 {
+            self.buffer.drain(..self.start);
+            for shared in &mut self.shared {
+                shared.at -= self.start;
+            }
+            self.start = 0;
         }
+    }
+
+    fn late_pong(&self) -> &[u8] {
+        self.late_pong.as_deref().unwrap_or_default()
     }
 
     /// Our own bytes that go out next, before any shared ones.
@@ -134,6 +157,7 @@ impl Buf for Output {
     fn chunk(&self) -> &[u8] {
         match (self.own(), self.shared.front()) {
             ([], Some(shared)) => &shared.bytes,
+            ([], None) => self.late_pong(),
             (own, _) => own,
         }
     }
@@ -153,6 +177,7 @@ impl Buf for Output {
             at = shared.at;
         }
         add(&self.buffer[at..]);
+        add(self.late_pong());
         count
     }
 
@@ -172,10 +197,14 @@ impl Buf for Output {
                 if shared.bytes.is_empty() {
                     self.shared.pop_front();
                 }
+            } else {
+                self.place_pong();
             }
         }
         if self.is_empty() {
             self.written();
+        } else {
+            self.compact();
         }
     }
 }
@@ -235,6 +264,42 @@ mod tests {
 
         let expected: Vec<u8> = (0..16).chain([99]).collect();
         assert_eq!(drain(&mut output, 5), expected);
+    }
+
+    #[test]
+    fn the_pong_that_replaces_others_is_counted_and_can_be_given_its_place() {
+        let mut output = Output::default();
+        let mut pong = Output::default();
+        pong.push(b"pong ");
+        output.push(b"first ");
+        output.replace_pong(pong);
+
+        assert_eq!(output.len(), 11);
+        output.place_pong();
+        output.push(b"last");
+
+        assert_eq!(drain(&mut output, 3), b"first pong last");
+    }
+
+    #[test]
+    fn an_output_that_is_never_empty_holds_about_what_waits() {
+        let mut output = Output::default();
+        let mut written = 0_u64;
+        output.push(&[0; 1000]);
+
+        for _ in 0..10_000 {
+            output.push(&[0; 1000]);
+            output.push_shared(Bytes::from_static(b"shared"));
+            output.advance(1006);
+            written += 1006;
+        }
+
+        assert_eq!((written, output.len()), (10_060_000, 1000));
+        assert!(
+            output.buffer.capacity() <= 32 * 1024,
+            "{} bytes",
+            output.buffer.capacity()
+        );
     }
 
     #[test]

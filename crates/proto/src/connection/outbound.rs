@@ -168,6 +168,7 @@ impl Sender<'_> {
             body[2..2 + reason.len()].copy_from_slice(reason);
             length = 2 + reason.len();
         }
+        self.output.place_pong();
         let mask = self.key();
         append(self.output, Opcode::Close, false, mask, &body[..length]);
         true
