@@ -156,7 +156,7 @@ impl Inbound {
                 return self.whole(input, here, limits, inflation).map(Some);
             }
             let message_ends = is_last && frame.fin;
-            self.collect(input, here, is_last)?;
+            self.collect(input, here, is_last, limits)?;
             if message_ends {
                 return self.assembled(limits, inflation).map(Some);
             }
@@ -329,6 +329,7 @@ impl Inbound {
         input: &mut impl Input,
         here: usize,
         is_last: bool,
+        limits: &Limits,
     ) -> Result<(), Violation> {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Err(Violation::UnexpectedContinuation);
@@ -342,7 +343,7 @@ impl Inbound {
         }
         if !payload.is_empty() {
             let parts = self.parts.get_or_insert_default();
-            grow(&mut parts.message, payload.len(), frame.left);
+            grow(&mut parts.message, payload.len(), *frame, limits);
             parts.message.extend_from_slice(payload);
         }
         frame.left -= here as u64;
@@ -391,14 +392,18 @@ fn wire_limit(limit: usize) -> u64 {
     limit.saturating_add(limit / 1024).saturating_add(64)
 }
 
-/// Makes room for `count` bytes that are here, and for more only as far as bytes came already:
-/// never for a length that was merely declared.
-fn grow(message: &mut Vec<u8>, count: usize, left: u64) {
+/// Makes room for `count` bytes that are here, and for as many again as have come: never for a
+/// length that was merely declared, nor beyond where the message must end.
+fn grow(message: &mut Vec<u8>, count: usize, frame: Frame, limits: &Limits) {
     let needed = message.len() + count;
     if needed > message.capacity() {
-        let frame_end = (message.len() as u64).saturating_add(left);
-        let frame_end = usize::try_from(frame_end).unwrap_or(usize::MAX);
-        let target = (needed * 2).min(frame_end).max(needed);
+        let end = if frame.fin {
+            (message.len() as u64).saturating_add(frame.left)
+        } else {
+            wire_limit(limits.max_message)
+        };
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        let target = (needed * 2).min(end).max(needed);
         message.reserve_exact(target - message.len());
     }
 }
