@@ -1,12 +1,15 @@
 //! Two connections joined by a wire that the test owns, with the test's own clock.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod wire;
+
 use std::time::Duration;
 
 use bytes::Buf;
 use holdwire_proto::time::Tick;
 use holdwire_proto::{
-    CloseCode, Config, Connection, Context, Event, Flow, Message, Output, Role, Scratch, Sender,
+    CloseCode, Config, Connection, Context, Ended, Event, Flow, Message, Output, Role, Scratch,
+    Sender, Violation,
 };
 
 /// What an endpoint was handed, owned.
@@ -48,9 +51,67 @@ pub struct Endpoint {
     pub seen: Vec<Seen>,
     /// The handler pauses after each message.
     pub pauses: bool,
+    /// Bit by bit, for ever: whether the handler pauses after the next event.
+    pub pause_pattern: u64,
     /// The handler sends every message back.
     pub echoes: bool,
     half_closed: bool,
+}
+
+/// A fresh endpoint of each role.
+pub fn both() -> [Endpoint; 2] {
+    [Endpoint::server(), Endpoint::client()]
+}
+
+/// Both roles, with this configuration.
+pub fn both_with(config: &Config) -> [Endpoint; 2] {
+    [Role::Server, Role::Client].map(|role| Endpoint::new(role, config.clone()))
+}
+
+/// Sees that `end` took the frames for this violation, told the peer, and hands on nothing more.
+#[track_caller]
+pub fn assert_refused(end: &mut Endpoint, violation: Violation, close_code: u16) {
+    let role = end.connection.role();
+    let ended = end.connection.ended();
+    assert_eq!(ended, Some(Ended::Violation(violation)), "{role:?}");
+    assert_eq!(violation.close_code().value(), close_code);
+    let said = end.says();
+    let code = close_code.to_be_bytes();
+    assert!(
+        said.len() >= 4 && said[0] == 0x88 && said[2..4] == code,
+        "{role:?} said {said:02x?}"
+    );
+    let seen = end.seen.len();
+    end.hears(b"\x81\x04late");
+    assert_eq!(end.seen.len(), seen, "{role:?} hands on what follows");
+}
+
+/// Both roles refuse these frames, whether they come at once or byte by byte.
+#[track_caller]
+pub fn both_refuse(frames: &[u8], violation: Violation, close_code: u16) {
+    for mut end in both() {
+        end.hears(frames);
+        assert_refused(&mut end, violation, close_code);
+    }
+    for mut end in both() {
+        let bytes = wire::to(end.connection.role(), frames);
+        end.receive_bytewise(&bytes);
+        assert_refused(&mut end, violation, close_code);
+    }
+}
+
+/// Both roles are handed these events, whether the frames come at once or byte by byte.
+#[track_caller]
+pub fn both_see(frames: &[u8], expected: &[Seen]) {
+    for mut end in both() {
+        end.hears(frames);
+        assert_eq!(end.seen, expected, "{:?}", end.connection.role());
+    }
+    for mut end in both() {
+        let bytes = wire::to(end.connection.role(), frames);
+        end.receive_bytewise(&bytes);
+        assert_eq!(end.seen, expected, "{:?} bytewise", end.connection.role());
+    }
 }
 
 impl Endpoint {
@@ -68,6 +129,7 @@ impl Endpoint {
             scratch: Scratch::new(Box::new(keys)),
             seen: Vec::new(),
             pauses: false,
+            pause_pattern: 0,
             echoes: false,
             half_closed: false,
         }
@@ -96,6 +158,7 @@ impl Endpoint {
         let mut recorder = Recorder {
             seen: &mut self.seen,
             pauses: self.pauses,
+            pause_pattern: &mut self.pause_pattern,
             echoes: self.echoes,
         };
         let mut cx = Context {
@@ -110,6 +173,18 @@ impl Endpoint {
     pub fn receive(&mut self, bytes: &[u8]) {
         let mut input = bytes.to_vec();
         self.deliver(|connection, cx, recorder| connection.receive(&mut input, cx, recorder));
+    }
+
+    /// Receives frames that are written down without masks, masked if this role expects it.
+    pub fn hears(&mut self, frames: &[u8]) {
+        let bytes = wire::to(self.connection.role(), frames);
+        self.receive(&bytes);
+    }
+
+    /// What was sent, without its masks; each frame is masked as the role demands.
+    pub fn says(&mut self) -> Vec<u8> {
+        let bytes = self.written();
+        wire::from(self.connection.role(), &bytes)
     }
 
     pub fn receive_shared(&mut self, bytes: &[u8]) {
@@ -189,6 +264,7 @@ impl Endpoint {
 struct Recorder<'a> {
     seen: &'a mut Vec<Seen>,
     pauses: bool,
+    pause_pattern: &'a mut u64,
     echoes: bool,
 }
 
@@ -202,7 +278,8 @@ impl holdwire_proto::Handler for Recorder<'_> {
             }
         }
         self.seen.push(event.into());
-        if self.pauses {
+        *self.pause_pattern = self.pause_pattern.rotate_right(1);
+        if self.pauses || *self.pause_pattern & 1 == 1 {
             Flow::Pause
         } else {
             Flow::Continue
