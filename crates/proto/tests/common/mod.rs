@@ -76,9 +76,9 @@ pub fn assert_refused(end: &mut Endpoint, violation: Violation, close_code: u16)
     assert_eq!(ended, Some(Ended::Violation(violation)), "{role:?}");
     assert_eq!(violation.close_code().value(), close_code);
     let said = end.says();
-    let code = close_code.to_be_bytes();
+    let last = *wire::split(&said).last().expect("a Close frame");
     assert!(
-        said.len() >= 4 && said[0] == 0x88 && said[2..4] == code,
+        last[0] == 0x88 && last[2..4] == close_code.to_be_bytes(),
         "{role:?} said {said:02x?}"
     );
     let seen = end.seen.len();

@@ -37,6 +37,19 @@ pub fn from(sender: Role, bytes: &[u8]) -> Vec<u8> {
     frames
 }
 
+/// The frames, written down without masks, one by one.
+pub fn split(frames: &[u8]) -> Vec<&[u8]> {
+    let mut all = Vec::new();
+    let mut rest = frames;
+    while !rest.is_empty() {
+        let (head, payload) = head_and_payload(rest);
+        let (frame, after) = rest.split_at(head + payload);
+        all.push(frame);
+        rest = after;
+    }
+    all
+}
+
 /// Masks each frame; the last one may be shorter than its length says.
 fn masked(frames: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
