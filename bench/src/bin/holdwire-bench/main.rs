@@ -74,6 +74,7 @@ fn main() -> io::Result<()> {
     for row in ROWS.iter().filter(is_wanted) {
         if let Some(results) = measure(row, &servers, &options) {
             let row = RowReport {
+                name: row.name,
                 title: row.title(),
                 results,
             };
@@ -81,6 +82,7 @@ fn main() -> io::Result<()> {
             report.rows.push(row);
         }
     }
+    println!("{}", report.summary());
     let path = match options.json {
         Some(path) => path,
         None => env::current_exe()?.with_file_name("holdwire-bench.json"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::echo::EchoResult;
 use crate::idle::IdleResult;
-use crate::servers::{LIMIT, LIMIT_AGAIN};
+use crate::servers::{LIMIT, LIMIT_AGAIN, SERVERS};
 use crate::syscalls::SyscallResult;
 
 /// Everything that one run of the benchmark found.
@@ -19,6 +19,7 @@ pub(crate) struct Report {
 /// What one row found.
 #[derive(Serialize)]
 pub(crate) struct RowReport {
+    pub(crate) name: &'static str,
     pub(crate) title: String,
     pub(crate) results: Results,
 }
@@ -40,6 +41,28 @@ impl Report {
             .map(|fact| format!("- {fact}\n"))
             .collect()
     }
+
+    /// Writes one table of all rows: a line for each server, a column for each row.
+    pub(crate) fn summary(&self) -> String {
+        let mut table = String::from("\n### Summary\n\n| server |");
+        let mut rule = String::from("|---|");
+        for row in &self.rows {
+            table += &format!(" {} |", row.column());
+            rule += "---:|";
+        }
+        table += &format!("\n{rule}\n");
+        for server in SERVERS {
+            let cells: Vec<_> = self.rows.iter().map(|row| row.cell(server.name)).collect();
+            if cells.iter().any(Option::is_some) {
+                let cells = cells
+                    .into_iter()
+                    .map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+                let cells: Vec<_> = cells.collect();
+                table += &format!("| {} | {} |\n", server.name, cells.join(" | "));
+            }
+        }
+        table
+    }
 }
 
 impl RowReport {
@@ -51,6 +74,41 @@ impl RowReport {
             Results::Syscalls(results) => syscall_table(results),
         };
         format!("\n### {}\n\n{table}", self.title)
+    }
+
+    fn column(&self) -> String {
+        let figure = match &self.results {
+            Results::Echo(_) => "ratio (user ns)",
+            Results::Idle(_) => "untouched, after echo, B",
+            Results::Syscalls(_) => "receives + sends",
+        };
+        format!("{}: {figure}", self.name)
+    }
+
+    /// What the summary says of a server; `None` if it was not in this row.
+    fn cell(&self, server: &str) -> Option<String> {
+        match &self.results {
+            Results::Echo(results) => {
+                let result = results.iter().find(|result| result.server == server)?;
+                let ratio = result.least_ns() / least_ns(results, LIMIT)?;
+                Some(format!("{ratio:.2} ({:.0})", result.user_ns()))
+            }
+            Results::Idle(results) => {
+                let memory = results
+                    .iter()
+                    .find(|result| result.server == server)?
+                    .memory;
+                let untouched = memory.untouched_per_connection();
+                Some(format!(
+                    "{untouched}, {}",
+                    memory.after_echo_per_connection()
+                ))
+            }
+            Results::Syscalls(results) => {
+                let calls = results.iter().find(|result| result.server == server)?;
+                Some(format!("{:.3} + {:.3}", calls.receives, calls.sends))
+            }
+        }
     }
 }
 
