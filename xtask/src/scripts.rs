@@ -119,7 +119,7 @@ pub(crate) fn bench(
     };
     runner.run(&mut cargo(&["build", "--release", "--bins"])?)?;
     runner.run(cargo(&["run", "--release", "--"])?.args(arguments))?;
-    runner.run(&mut cargo(&["bench"])?)
+    runner.run(&mut cargo(&["bench", "--bench", "codec"])?)
 }
 
 /// Cargo in a folder that is a workspace of its own.
