@@ -28,7 +28,7 @@ pub(crate) struct Flood {
 
 impl Flood {
     /// Runs the flood, then looks at the memory and whether the server still works.
-    pub(crate) fn run(&self, server: SocketAddr, memory: &Memory) -> Verdict {
+    pub(crate) fn run(&self, server: SocketAddr, memory: &mut Memory) -> Verdict {
         let done = (self.act)(server).and_then(|()| {
             let mut witness = open(server, "")?;
             witness.line.send(&masked_frame(0x81, b"witness"));
@@ -88,9 +88,9 @@ pub(crate) const FLOODS: &[Flood] = &[
 ];
 
 /// Compares the peak so far with the bound.
-pub(crate) fn memory_verdict(memory: &Memory) -> Verdict {
+pub(crate) fn memory_verdict(memory: &mut Memory) -> Verdict {
     match memory.check() {
-        Ok(_) => Verdict::Passed,
+        Ok(()) => Verdict::Passed,
         Err(seen) => Verdict::Failed(Mismatch::new("memory within the bound", seen)),
     }
 }

@@ -85,13 +85,13 @@ fn run(groups: &[Group], options: &Options) -> Result<bool, String> {
         .ok_or("no server")?;
     let pid = started.as_ref().map(Started::pid).or(options.pid);
     let bound = options.memory_bound.unwrap_or(MEMORY_BOUND_MIB);
-    let memory = pid.map(|pid| Memory::watch(pid, bound)).transpose()?;
+    let mut memory = pid.map(|pid| Memory::watch(pid, bound)).transpose()?;
 
     let mut report = Report::default();
     for (told, verdict) in run_cases(wanted(groups, options).collect(), server) {
         report.add(told, verdict);
     }
-    if let Some(memory) = &memory {
+    if let Some(memory) = &mut memory {
         report.add(
             Told {
                 group: floods::GROUP,
@@ -110,7 +110,7 @@ fn run(groups: &[Group], options: &Options) -> Result<bool, String> {
                 report.add(told, flood.run(server, memory));
             }
         }
-        println!("{}", memory.check().unwrap_or_else(|line| line));
+        println!("{}", memory.summary());
     }
     Ok(report.print())
 }
