@@ -419,3 +419,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const END_OF_TCP: Duration = Duration::from_secs(9);
 /// How long nothing may come after the last response.
 const QUIET: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests;
