@@ -16,7 +16,7 @@ use super::reader::{Reader, Received};
 use super::response::{Reply, Response, read_response};
 
 /// The group's name on the command line.
-pub(crate) const GROUP: &str = "memory";
+pub(crate) const GROUP: &str = "process";
 
 /// One flood.
 #[derive(Debug)]

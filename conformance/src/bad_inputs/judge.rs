@@ -415,8 +415,8 @@ fn unreadable(problem: String) -> Mismatch {
 const EXAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="; // RFC 6455 §1.3
 const STILL_HERE: &[u8] = b"still here";
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The closing handshake's five seconds, a lingering close of two, and some for a busy machine.
-const END_OF_TCP: Duration = Duration::from_secs(9);
+/// The server half-closes right after its Close frame; the rest is for a busy machine.
+const END_OF_TCP: Duration = Duration::from_secs(4);
 /// How long nothing may come after the last response.
 const QUIET: Duration = Duration::from_millis(300);
 

@@ -112,6 +112,18 @@ fn run(groups: &[Group], options: &Options) -> Result<bool, String> {
         }
         println!("{}", memory.summary());
     }
+    if let Some(started) = &started {
+        let told = Told {
+            group: floods::GROUP,
+            name: "The server does not panic, whatever it is sent",
+            section: "holdwire: no panic from anything a peer can send",
+        };
+        let verdict = match started.panics().first() {
+            None => Verdict::Passed,
+            Some(line) => Verdict::Failed(judge::Mismatch::new("no panic", line)),
+        };
+        report.add(told, verdict);
+    }
     Ok(report.print())
 }
 

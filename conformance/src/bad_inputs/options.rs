@@ -30,7 +30,7 @@ usage: holdwire-conformance bad-inputs (--bin PATH | --server ADDR:PORT [--pid P
   --bin PATH          start this holdwire binary on a free port and watch its memory
   --server ADDR:PORT  test a server that runs already
   --pid PID           its process, to watch its memory (Linux)
-  --group NAME        only this group; the floods are the group `memory`
+  --group NAME        only this group; the floods are the group `process`
   --filter TEXT       only cases whose name contains TEXT
   --memory-bound MIB  how far resident memory may grow (default 64)
   --list              print the cases and stop";

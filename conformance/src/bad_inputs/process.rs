@@ -1,8 +1,10 @@
 //! The server's process: started when asked for, and its resident memory watched (Linux).
 
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::line::Line;
@@ -13,6 +15,7 @@ use super::response::{Reply, read_response};
 pub(crate) struct Started {
     child: Child,
     pub(crate) server: SocketAddr,
+    panics: Arc<Mutex<Vec<String>>>,
 }
 
 impl Started {
@@ -24,13 +27,23 @@ impl Started {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .and_then(|listener| listener.local_addr())
             .map_err(|error| format!("no free port: {error}"))?;
-        let child = Command::new(binary)
+        let mut child = Command::new(binary)
             .args(["serve", "--listen", &server.to_string()])
+            .env("RUST_LOG", "error")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
-        let mut started = Self { child, server };
+        let panics = Arc::new(Mutex::new(Vec::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let panics = Arc::clone(&panics);
+            std::thread::spawn(move || relay(stderr, &panics));
+        }
+        let mut started = Self {
+            child,
+            server,
+            panics,
+        };
         let until = Instant::now() + READY_WITHIN;
         while Instant::now() < until {
             if let Ok(Some(status)) = started.child.try_wait() {
@@ -44,6 +57,11 @@ impl Started {
         Err(format!("{} was not ready in time", binary.display()))
     }
 
+    /// What the server's panics said.
+    pub(crate) fn panics(&self) -> Vec<String> {
+        self.panics.lock().map(|it| it.clone()).unwrap_or_default()
+    }
+
     /// The process to watch.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -54,6 +72,18 @@ impl Drop for Started {
     fn drop(&mut self) {
         let _ended_already = self.child.kill();
         let _reaped = self.child.wait();
+    }
+}
+
+/// Passes the server's errors on and keeps those lines that tell of a panic.
+fn relay(stderr: ChildStderr, panics: &Mutex<Vec<String>>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        eprintln!("{line}");
+        if line.contains("panicked at")
+            && let Ok(mut panics) = panics.lock()
+        {
+            panics.push(line);
+        }
     }
 }
 
