@@ -452,6 +452,11 @@ impl State {
             &mut Stats,
         ),
     ) {
+        if self.connection.wants_resume() {
+            self.with_inbox(tools, |connection, cx, inbox, stats| {
+                receive(connection, cx, &mut [], inbox, stats);
+            });
+        }
         while let Some(stream) = &mut self.stream {
             // A peer that sends and does not read waits until we have written.
             let is_full = self.output.len() > self.config.limits.send_queue;

@@ -189,6 +189,15 @@ impl Connection {
         self.is_paused && !self.is_closing()
     }
 
+    /// Whether [`Connection::resume`] is to be called at once: a Close frame was sent while input
+    /// was kept, and the peer's own may be in it.
+    ///
+    /// The application is handed no more messages, so it need not be ready for any.
+    #[must_use]
+    pub fn wants_resume(&self) -> bool {
+        self.is_paused && self.is_closing()
+    }
+
     /// Whether the transport's write side is to be shut down once the output is written, so that
     /// the peer reads our last bytes before the transport goes (RFC 6455 §7.1.1).
     #[must_use]

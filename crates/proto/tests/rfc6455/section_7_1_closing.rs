@@ -99,9 +99,12 @@ fn a_paused_application_that_closes_learns_of_a_close_frame_that_had_come_before
     for mut end in both() {
         end.pauses = true;
         end.hears(b"\x81\x01a\x81\x01b\x88\x02\x0f\xa0");
+        assert!(!end.connection.wants_resume());
         end.close(1000, "");
+        assert!(end.connection.wants_resume());
         end.resume();
 
+        assert!(!end.connection.wants_resume());
         assert_eq!(
             end.seen,
             [text("a"), Seen::Close(Some(4000), String::new())]
