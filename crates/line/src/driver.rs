@@ -26,6 +26,10 @@ impl Driver {
         Self { shared }
     }
 
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// Runs an application's handler and the connection in one task.
     ///
     /// The handler is polled first, so that everything it sends in answer to one read leaves in

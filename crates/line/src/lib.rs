@@ -3,6 +3,7 @@
 mod driver;
 mod error;
 mod handle;
+mod server;
 #[cfg(feature = "stream")]
 mod sink;
 mod split;
@@ -16,9 +17,11 @@ pub use holdwire_proto as proto;
 pub use holdwire_proto::{
     CloseCode, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
 };
+pub use holdwire_proto::{handshake, http};
 
 pub use driver::{Driver, Outcome};
 pub use error::{Closed, Error, Lost};
+pub use server::{Accept, Client, Endpoint, Observer, Server, ServerHandle, ServerLimits, Upgrade};
 pub use split::{Receiver, Sender};
 pub use stats::{Stats, Traffic};
 pub use stream::{Io, Stream};

@@ -263,6 +263,12 @@ impl State {
         self.inbox.bytes = 0;
     }
 
+    /// Closes the transport at once.
+    pub(crate) fn cut(&mut self) {
+        self.connection.handle_eof();
+        self.wake_driver();
+    }
+
     /// Whether the transport may be read now.
     pub(crate) fn can_read(&self) -> bool {
         !self.is_lent && !self.is_over() && !self.connection.is_paused()

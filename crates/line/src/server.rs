@@ -1,0 +1,291 @@
+//! A server: listeners, endpoints, limits, and everything else on the port for HTTP.
+
+mod accept;
+mod drain;
+mod endpoint;
+#[cfg(feature = "fallback")]
+mod fallback;
+mod http;
+mod observe;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, Request};
+use holdwire_proto::handshake::{Effective, HeadLimits};
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::task::JoinSet;
+
+pub use self::drain::ServerHandle;
+pub use self::endpoint::{Accept, Endpoint, Upgrade};
+pub use self::observe::Observer;
+use crate::driver::Outcome;
+use crate::websocket::WebSocket;
+
+/// A WebSocket server on one or more listeners.
+///
+/// Defaults: strict same origin, any host, 10 s for a request head of at most 16 KiB and 100
+/// fields, no limit on connections, and 426 for requests that want no WebSocket.
+///
+/// # Examples
+/// ```no_run
+/// use holdwire::{Server, WebSocket};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let server = Server::bind("127.0.0.1:3000").await?;
+/// server
+///     .serve(|mut socket: WebSocket, _request| async move {
+///         socket.send("Information from the server").await?;
+///         while let Some(message) = socket.recv().await.transpose()? {
+///             println!("{message:?}");
+///         }
+///         Ok::<(), holdwire::Error>(())
+///     })
+///     .await
+/// # }
+/// ```
+#[must_use = "a server accepts only while it is served"]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    inner: Inner,
+}
+
+/// Everything that the connections of a server share.
+struct Inner {
+    endpoints: Vec<(Path, Endpoint)>,
+    limits: ServerLimits,
+    clients: Option<Clients>,
+    observer: Option<Arc<dyn Observer>>,
+    #[cfg(feature = "fallback")]
+    fallback: Option<fallback::Fallback>,
+    #[cfg(feature = "tls")]
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    handle: ServerHandle,
+    permits: accept::Permits,
+}
+
+/// Which requests an endpoint is for.
+enum Path {
+    Any,
+    Exactly(Box<str>),
+}
+
+/// Says who a request comes from, given the address of the TCP peer and the header fields.
+type Clients = Arc<dyn Fn(SocketAddr, &HeaderMap) -> Client + Send + Sync>;
+
+/// Who a request comes from; in the extensions of every request.
+///
+/// Behind a reverse proxy this is what the proxy says, if it is trusted: see [`Server::clients`].
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The client's address.
+    pub address: SocketAddr,
+    /// The scheme and host that it used.
+    pub effective: Effective,
+}
+
+/// Limits of a server as a whole; those of a connection are in [`Config`](crate::Config).
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Sizes of a request head. Default 16 KiB and 100 fields; beyond them 431.
+    pub head: HeadLimits,
+    /// How long TLS and a request head may take. Default 10 s; then 408.
+    pub handshake_timeout: Duration,
+    /// How long a kept-alive HTTP connection may be silent. Default 30 s.
+    pub keep_alive: Duration,
+    /// The most TCP connections at once. Default: no limit; beyond it 503.
+    pub max_connections: usize,
+    /// The most WebSocket connections of one address at once. Default: no limit; beyond it 429.
+    pub max_connections_per_ip: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits::default(),
+            handshake_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(30),
+            max_connections: usize::MAX,
+            max_connections_per_ip: usize::MAX,
+        }
+    }
+}
+
+impl Server {
+    /// Listens on the first of the addresses that can be bound.
+    ///
+    /// # Errors
+    /// The error of the system, such as [`io::ErrorKind::AddrInUse`].
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(Self::on([TcpListener::bind(address).await?]))
+    }
+
+    /// Serves on listeners that are bound already.
+    pub fn on(listeners: impl IntoIterator<Item = TcpListener>) -> Self {
+        Self {
+            listeners: listeners.into_iter().collect(),
+            inner: Inner {
+                endpoints: Vec::new(),
+                limits: ServerLimits::default(),
+                clients: None,
+                observer: None,
+                #[cfg(feature = "fallback")]
+                fallback: None,
+                #[cfg(feature = "tls")]
+                tls: None,
+                handle: ServerHandle::default(),
+                permits: accept::Permits::default(),
+            },
+        }
+    }
+
+    /// The addresses that the server listens on.
+    ///
+    /// # Errors
+    /// The error of the system.
+    pub fn local_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Adds an endpoint for exactly this path. Upgrades to other paths get 404, unless there is
+    /// a handler for all of them.
+    pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
+        let path = Path::Exactly(path.into());
+        self.inner.endpoints.push((path, endpoint));
+        self
+    }
+
+    /// Adds an endpoint for every path that has none of its own.
+    pub fn endpoint_for_all(mut self, endpoint: Endpoint) -> Self {
+        self.inner.endpoints.push((Path::Any, endpoint));
+        self
+    }
+
+    /// Sets the limits.
+    pub fn limits(mut self, limits: ServerLimits) -> Self {
+        self.inner.limits = limits;
+        self
+    }
+
+    /// Says who a request comes from: where trusted reverse proxies are known.
+    ///
+    /// Without it the client is the TCP peer, and the scheme is that of the listener.
+    pub fn clients(
+        mut self,
+        clients: impl Fn(SocketAddr, &HeaderMap) -> Client + Send + Sync + 'static,
+    ) -> Self {
+        self.inner.clients = Some(Arc::new(clients));
+        self
+    }
+
+    /// Tells `observer` about handshakes and connections, for metrics and logs.
+    pub fn observe(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.inner.observer = Some(observer);
+        self
+    }
+
+    /// Gives every request that wants no WebSocket to a tower service, such as an axum `Router`.
+    #[cfg(feature = "fallback")]
+    pub fn fallback<S, B>(mut self, service: S) -> Self
+    where
+        S: tower_service::Service<
+                Request<fallback::Body>,
+                Response = ::http::Response<B>,
+                Error = std::convert::Infallible,
+                Future: Send + 'static,
+            > + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: hyper::body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        self.inner.fallback = Some(fallback::Fallback::new(service));
+        self
+    }
+
+    /// Speaks TLS on every listener.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        self.inner.tls = Some(config.into());
+        self
+    }
+
+    /// A handle to shut the server down with.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.inner.handle.clone()
+    }
+
+    /// Serves one handler on every path, until the server is shut down.
+    ///
+    /// # Errors
+    /// As [`Server::run`].
+    ///
+    /// # Cancel safety
+    /// As [`Server::run`].
+    pub async fn serve<H, F>(self, handler: H) -> io::Result<()>
+    where
+        H: Fn(WebSocket, Request<()>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        self.endpoint_for_all(Endpoint::new(handler)).run().await
+    }
+
+    /// Serves until the server is shut down by its [`ServerHandle`] and all connections are gone.
+    ///
+    /// # Errors
+    /// The error of a listener that can no longer accept.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, no more connections are accepted; those that are open go on.
+    pub async fn run(self) -> io::Result<()> {
+        let inner = Arc::new(self.inner);
+        let mut loops = JoinSet::new();
+        for listener in self.listeners {
+            loops.spawn(accept::accept_all(listener, Arc::clone(&inner)));
+        }
+        while loops.join_next().await.is_some() {}
+        inner.handle.finished().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn endpoint(&self, path: &str) -> Option<&Endpoint> {
+        let exactly =
+            |(own, _): &&(Path, Endpoint)| matches!(own, Path::Exactly(own) if **own == *path);
+        let any = |(own, _): &&(Path, Endpoint)| matches!(own, Path::Any);
+        let found = self.endpoints.iter().find(exactly);
+        let found = found.or_else(|| self.endpoints.iter().find(any));
+        found.map(|(_, endpoint)| endpoint)
+    }
+
+    fn client(&self, peer: SocketAddr, headers: &HeaderMap, is_tls: bool) -> Client {
+        match &self.clients {
+            Some(clients) => clients(peer, headers),
+            None if is_tls => Client {
+                address: peer,
+                effective: Effective::tls(),
+            },
+            None => Client {
+                address: peer,
+                effective: Effective::plain(),
+            },
+        }
+    }
+}

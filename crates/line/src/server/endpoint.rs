@@ -1,0 +1,202 @@
+//! One place of a server where WebSocket lives: its rules, its hook, its handler.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdwire_proto::Config;
+use holdwire_proto::handshake::{Acceptance, Hosts, Origins, Rules, Subprotocol, Subprotocols};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+
+use super::Client;
+use crate::driver::Outcome;
+use crate::websocket::WebSocket;
+
+/// A future without a name.
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+type Handle = Arc<dyn Fn(WebSocket, Request<()>) -> BoxFuture<Result<(), String>> + Send + Sync>;
+type Hook = Arc<dyn Fn(Upgrade) -> BoxFuture<Result<Accept, Response<Bytes>>> + Send + Sync>;
+
+/// Where WebSocket lives: who may connect, under which limits, and what happens then.
+///
+/// # Examples
+/// ```
+/// use holdwire::handshake::{Origins, unauthorized};
+/// use holdwire::{Config, Endpoint, Upgrade, WebSocket};
+/// # use holdwire::http::{HeaderValue, Request};
+///
+/// struct User(String);
+///
+/// let chat = Endpoint::new(|socket: WebSocket, request: Request<()>| async move {
+///     let user = request.extensions().get::<User>().expect("set by the hook");
+///     socket.send(format!("hello {}", user.0)).await
+/// })
+/// .origins(Origins::List(vec!["https://app.example.com".parse()?]))
+/// .config(Config::default().max_message(64 * 1024))
+/// .on_upgrade(|upgrade: Upgrade| async move {
+///     match upgrade.request.headers().get("cookie") {
+///         Some(cookie) if cookie == "user=ann" => Ok(upgrade.accept().context(User("Ann".into()))),
+///         _ => Err(unauthorized(HeaderValue::from_static("Cookie"))),
+///     }
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Endpoint {
+    pub(super) rules: Rules,
+    pub(super) config: Arc<Config>,
+    pub(super) hook: Option<Hook>,
+    pub(super) handle: Handle,
+}
+
+impl Endpoint {
+    /// An endpoint with strict same origin, any host and the default limits.
+    ///
+    /// The handler gets the request, with a [`Client`] and whatever the hook added in its
+    /// extensions. When it returns, the connection is closed: see
+    /// [`Driver::run`](crate::Driver::run).
+    #[must_use]
+    pub fn new<H, F>(handler: H) -> Self
+    where
+        H: Fn(WebSocket, Request<()>) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        Self {
+            rules: Rules::default(),
+            config: Arc::default(),
+            hook: None,
+            handle: Arc::new(move |socket, request| {
+                let handled = handler(socket, request);
+                Box::pin(async move { handled.await.into_result() })
+            }),
+        }
+    }
+
+    /// Whose pages may connect. Default: strict same origin.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.rules.origins = origins;
+        self
+    }
+
+    /// The hosts that the endpoint answers for. Default: any.
+    #[must_use]
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.rules.hosts = hosts;
+        self
+    }
+
+    /// How a subprotocol is picked. Default: none.
+    #[must_use]
+    pub fn subprotocols(mut self, subprotocols: Subprotocols) -> Self {
+        self.rules.subprotocols = subprotocols;
+        self
+    }
+
+    /// All rules of the opening handshake at once.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Limits, deadlines and compression of its connections.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Arc::new(config);
+        self
+    }
+
+    /// Asks the application about each request that obeys the rules: to accept it, perhaps with
+    /// more headers and a context value for the handler, or to refuse it with any response.
+    #[must_use]
+    pub fn on_upgrade<H, F>(mut self, hook: H) -> Self
+    where
+        H: Fn(Upgrade) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Accept, Response<Bytes>>> + Send + 'static,
+    {
+        self.hook = Some(Arc::new(move |upgrade| Box::pin(hook(upgrade))));
+        self
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("rules", &self.rules)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request for an upgrade that obeys the rules and waits for the application's word.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Upgrade {
+    /// The request: method, target, every header.
+    pub request: Request<()>,
+    /// The subprotocols that the client offered, in its order.
+    pub offered: Vec<Subprotocol>,
+}
+
+impl Upgrade {
+    pub(super) fn new(request: Request<()>, offered: Vec<Subprotocol>) -> Self {
+        Self { request, offered }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> Option<&Client> {
+        self.request.extensions().get()
+    }
+
+    /// Accepts.
+    #[must_use]
+    pub fn accept(self) -> Accept {
+        Accept {
+            request: self.request,
+            acceptance: Acceptance::default(),
+        }
+    }
+
+    /// Refuses with this status and an empty body.
+    #[must_use]
+    pub fn refuse(self, status: StatusCode) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = status;
+        response
+    }
+}
+
+/// The application's yes.
+#[derive(Debug)]
+pub struct Accept {
+    pub(super) request: Request<()>,
+    pub(super) acceptance: Acceptance,
+}
+
+impl Accept {
+    /// Adds a header to the 101, such as `Set-Cookie`.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.acceptance.headers.append(name, value);
+        self
+    }
+
+    /// Names the subprotocol instead of the endpoint's rule; it must be one of those offered.
+    #[must_use]
+    pub fn subprotocol(mut self, subprotocol: Subprotocol) -> Self {
+        self.acceptance.subprotocol = Some(subprotocol);
+        self
+    }
+
+    /// Adds a value that the handler finds in the request's extensions.
+    #[must_use]
+    pub fn context<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.request.extensions_mut().insert(value);
+        self
+    }
+}

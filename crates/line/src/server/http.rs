@@ -1,0 +1,318 @@
+//! The HTTP part of a connection: every request head passes one strict reader, whether it is the
+//! first or comes later on a kept-alive connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdwire_proto::config::{LINGER_BYTES, LINGER_TIME};
+use holdwire_proto::handshake::{
+    self, HeadReader, Reason, Refusal, RequestHead, encode_response, encode_response_head,
+};
+use holdwire_proto::{CloseCode, Role};
+use http::{Request, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::accept::IpPermit;
+use super::drain::{Phase, Registered};
+use super::endpoint::{BoxFuture, Endpoint, Upgrade};
+use super::{Client, Inner};
+use crate::driver::Driver;
+use crate::stream::Stream;
+use crate::websocket::{Setup, WebSocket};
+
+/// Room made for a request head at a time.
+const READ_STEP: usize = 1024;
+
+/// How long a client that came too early or too often should wait.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// An open WebSocket connection with what has to live as long.
+pub(super) struct Open {
+    driver: Driver,
+    handler: BoxFuture<Result<(), String>>,
+    watch: Option<Box<Watch>>,
+    registered: Registered,
+    permit: Option<IpPermit>,
+}
+
+/// What the observer is told at the end.
+struct Watch {
+    observer: Arc<dyn super::Observer>,
+    opened: Instant,
+}
+
+impl Open {
+    /// Runs handler and connection until both are done.
+    pub(super) async fn run(self) {
+        let Self {
+            driver,
+            handler,
+            watch,
+            registered,
+            permit,
+        } = self;
+        let shared = driver.shared();
+        let closed = driver.run(handler).await;
+        tracing::debug!(%closed, "connection closed");
+        if let Some(watch) = watch {
+            let stats = shared.lock().stats();
+            watch
+                .observer
+                .closed(&closed, &stats, watch.opened.elapsed());
+        }
+        drop((registered, permit));
+    }
+}
+
+/// Serves requests until one becomes a WebSocket connection or the client is done.
+pub(super) async fn serve(
+    mut stream: Stream,
+    peer: SocketAddr,
+    is_tls: bool,
+    has_permit: bool,
+    deadline: Instant,
+    inner: &Arc<Inner>,
+) -> Option<Open> {
+    let mut received = Vec::new();
+    let mut deadline = deadline;
+    loop {
+        let head = match read_head(&mut stream, &mut received, deadline, inner).await {
+            Ok(head) => head?,
+            Err(refusal) => {
+                refuse(stream, &refusal, inner).await;
+                return None;
+            }
+        };
+        let rest = received.split_off(head.length);
+        let raw = Bytes::from(std::mem::replace(&mut received, rest));
+        let refusal = if has_permit {
+            match exchange(stream, head, raw, received, peer, is_tls, inner).await {
+                Next::Open(open) => return Some(open),
+                Next::Over => return None,
+                Next::Request(same, rest) => {
+                    (stream, received) = (same, rest);
+                    deadline = Instant::now() + inner.limits.keep_alive;
+                    continue;
+                }
+            }
+        } else {
+            Refusal::application(handshake::unavailable(RETRY_AFTER))
+        };
+        refuse(stream, &refusal, inner).await;
+        return None;
+    }
+}
+
+/// What follows a request.
+enum Next {
+    Open(Open),
+    #[cfg_attr(
+        not(feature = "fallback"),
+        expect(dead_code, reason = "only ordinary HTTP goes on")
+    )]
+    Request(Stream, Vec<u8>),
+    Over,
+}
+
+async fn exchange(
+    mut stream: Stream,
+    head: RequestHead,
+    raw: Bytes,
+    received: Vec<u8>,
+    peer: SocketAddr,
+    is_tls: bool,
+    inner: &Arc<Inner>,
+) -> Next {
+    let client = inner.client(peer, head.request.headers(), is_tls);
+    #[cfg(feature = "fallback")]
+    if let Some(fallback) = &inner.fallback
+        && !head.wants_websocket()
+    {
+        let next = tokio::select! {
+            next = fallback.exchange(stream, head, raw, received, client) => next,
+            () = over(inner) => None,
+        };
+        return match next {
+            Some((stream, received)) => Next::Request(stream, received),
+            None => Next::Over,
+        };
+    }
+    drop(raw);
+    let upgraded = tokio::select! {
+        upgraded = upgrade(&head, client, inner) => upgraded,
+        () = over(inner) => return Next::Over,
+    };
+    let (response, mut setup, request, endpoint, permit) = match upgraded {
+        Ok(upgraded) => upgraded,
+        Err(refusal) => {
+            refuse(stream, &refusal, inner).await;
+            return Next::Over;
+        }
+    };
+    let response = encode_response_head(&response);
+    let written = timeout(inner.limits.handshake_timeout, async {
+        stream.write_all(&response).await?;
+        stream.flush().await
+    });
+    if !matches!(written.await, Ok(Ok(()))) {
+        return Next::Over;
+    }
+    if let Some(observer) = &inner.observer {
+        observer.handshake(StatusCode::SWITCHING_PROTOCOLS);
+        observer.opened(&request);
+    }
+    setup.received = Bytes::from(received);
+    let (socket, driver) = WebSocket::over_stream(stream, Role::Server, setup);
+    let shared = driver.shared();
+    let registered = inner.handle.register(&shared);
+    if inner.handle.is_draining() {
+        // It came between the last look and the registration.
+        shared.lock().close(CloseCode::SERVICE_RESTART, "");
+    }
+    let watch = inner.observer.clone().map(|observer| {
+        Box::new(Watch {
+            observer,
+            opened: Instant::now(),
+        })
+    });
+    let handler = (endpoint.handle)(socket, request);
+    Next::Open(Open {
+        driver,
+        handler,
+        watch,
+        registered,
+        permit,
+    })
+}
+
+type Upgraded<'a> = (
+    http::Response<()>,
+    Setup,
+    Request<()>,
+    &'a Endpoint,
+    Option<IpPermit>,
+);
+
+/// Applies the rules, the limits and the application's hook.
+async fn upgrade<'a>(
+    head: &RequestHead,
+    client: Client,
+    inner: &'a Inner,
+) -> Result<Upgraded<'a>, Refusal> {
+    let Some(endpoint) = inner.endpoint(head.request.uri().path()) else {
+        return Err(Refusal::application(handshake::not_found()));
+    };
+    let address = client.address.ip();
+    let offer = endpoint.rules.check(head, &client.effective)?;
+    if inner.handle.is_draining() {
+        return Err(Refusal::application(handshake::unavailable(RETRY_AFTER)));
+    }
+    let Some(permit) = inner
+        .permits
+        .per_ip
+        .take(address, inner.limits.max_connections_per_ip)
+    else {
+        return Err(Refusal::application(handshake::too_many_requests(
+            RETRY_AFTER,
+        )));
+    };
+    let mut request = head.request.clone();
+    request.extensions_mut().insert(client);
+    let upgrade = Upgrade::new(request, offer.subprotocols().to_vec());
+    let accept = match &endpoint.hook {
+        Some(hook) => hook(upgrade).await.map_err(Refusal::application)?,
+        None => upgrade.accept(),
+    };
+    let request = accept.request;
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_mut, reason = "only extensions change it")
+    )]
+    let mut acceptance = accept.acceptance;
+    let mut setup = Setup {
+        config: Arc::clone(&endpoint.config),
+        ..Setup::default()
+    };
+    #[cfg(feature = "deflate")]
+    if let Some(config) = &endpoint.config.deflate
+        && let Some((params, answer)) =
+            holdwire_proto::deflate::accept_offer(config, offer.extensions())
+    {
+        setup.deflate = Some(params);
+        acceptance.extensions = Some(answer);
+    }
+    setup.subprotocol = acceptance
+        .subprotocol
+        .as_ref()
+        .or(offer.subprotocol())
+        .cloned();
+    let response = offer.accept(acceptance).map_err(|error| {
+        tracing::error!(%error, "the application's answer to an upgrade breaks the handshake");
+        Refusal::application(
+            Upgrade::new(Request::new(()), Vec::new()).refuse(StatusCode::INTERNAL_SERVER_ERROR),
+        )
+    })?;
+    Ok((response, setup, request, endpoint, permit))
+}
+
+/// Reads the next request head; `None` when the client is done or the server is.
+async fn read_head(
+    stream: &mut Stream,
+    received: &mut Vec<u8>,
+    deadline: Instant,
+    inner: &Inner,
+) -> Result<Option<RequestHead>, Refusal> {
+    let mut reader = HeadReader::new(inner.limits.head);
+    loop {
+        if let Some(head) = reader.read_request(received)? {
+            return Ok(Some(head));
+        }
+        received.reserve(READ_STEP);
+        let read = tokio::select! {
+            read = timeout_at(deadline, stream.read_buf(received)) => read,
+            () = over(inner) => return Ok(None),
+        };
+        match read {
+            Ok(Ok(0) | Err(_)) => return Ok(None),
+            Ok(Ok(_)) => {}
+            Err(_) if received.is_empty() => return Ok(None),
+            Err(_) => return Err(Refusal::new(Reason::Timeout)),
+        }
+    }
+}
+
+/// Waits for the end of the server.
+async fn over(inner: &Inner) {
+    let mut phase = inner.handle.phase();
+    // An error means that the server is gone, which is the same.
+    drop(phase.wait_for(|phase| *phase == Phase::Over).await);
+}
+
+/// Sends a refusal, so that the client can read it, and reads nothing of what follows.
+async fn refuse(mut stream: Stream, refusal: &Refusal, inner: &Inner) {
+    let status = refusal.response().status();
+    tracing::info!(status = status.as_u16(), "handshake refused: {refusal}");
+    if let Some(observer) = &inner.observer {
+        observer.handshake(status);
+    }
+    let response = encode_response(refusal.response());
+    // A client that does not read its refusal, or is gone, is no trouble of ours.
+    let _: Result<io::Result<()>, _> = timeout(LINGER_TIME, async {
+        stream.write_all(&response).await?;
+        stream.shutdown().await?;
+        let mut discarded = 0;
+        let mut buffer = vec![0; READ_STEP];
+        while discarded < LINGER_BYTES {
+            match stream.read(&mut buffer).await? {
+                0 => break,
+                count => discarded += count,
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
