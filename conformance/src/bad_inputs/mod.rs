@@ -77,6 +77,14 @@ fn wanted<'a>(
 }
 
 fn run(groups: &[Group], options: &Options) -> Result<bool, String> {
+    let cases: Vec<_> = wanted(groups, options).collect();
+    let flood_count = floods::FLOODS
+        .iter()
+        .filter(|flood| options.wants(floods::GROUP, flood.name))
+        .count();
+    if cases.is_empty() && flood_count == 0 {
+        return Err("no case matches; see --list".to_owned());
+    }
     let started = options.binary.as_deref().map(Started::new).transpose()?;
     let server = started
         .as_ref()
@@ -87,8 +95,9 @@ fn run(groups: &[Group], options: &Options) -> Result<bool, String> {
     let bound = options.memory_bound.unwrap_or(MEMORY_BOUND_MIB);
     let mut memory = pid.map(|pid| Memory::watch(pid, bound)).transpose()?;
 
+    println!("{} cases against {server}", cases.len());
     let mut report = Report::default();
-    for (told, verdict) in run_cases(wanted(groups, options).collect(), server) {
+    for (told, verdict) in run_cases(cases, server) {
         report.add(told, verdict);
     }
     if let Some(memory) = &mut memory {
