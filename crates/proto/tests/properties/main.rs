@@ -1,0 +1,10 @@
+//! What holds for every input, every split of it and every conversation.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod conversation;
+mod garbage;
+mod splitting;
+mod stream;
+mod truncation;
