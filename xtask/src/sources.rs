@@ -1,7 +1,7 @@
 //! What the protocol's source files must not name.
 //!
-//! Comments and strings are skipped, so documentation may show a clock; so is everything from
-//! `#[cfg(test)]` to the end of a file, where the tests stand. `use` trees are written out, so
+//! Comments and strings are skipped, so documentation may show a clock; so is the item below
+//! `#[cfg(test)]`. `use` trees are written out, so
 //! that `use std::{io::Read, net}` is seen as `std::io::Read` and `std::net`.
 
 use std::path::{Path, PathBuf};
@@ -56,13 +56,10 @@ fn violations(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at..]
-            .iter()
-            .map(|token| token.text.as_str())
-            .take(7)
-            .eq(TESTS)
-        {
-            break;
+        let next = tokens[at..].iter().map(|token| token.text.as_str());
+        if next.take(TESTS.len()).eq(TESTS) {
+            at = after_item(&tokens, at + TESTS.len());
+            continue;
         }
         let line = tokens[at].line;
         let mut paths = Vec::new();
@@ -76,8 +73,25 @@ fn violations(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// What a test module begins with.
+/// What stands above code that only tests build.
 const TESTS: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+
+/// The index after the item at `at`: after its body, or after its semicolon.
+fn after_item(tokens: &[Token], at: usize) -> usize {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(at) {
+        match token.text.as_str() {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            ";" => {}
+            _ => continue,
+        }
+        if depth == 0 {
+            return index + 1;
+        }
+    }
+    tokens.len()
+}
 
 fn contains(path: &[String], part: &[&str]) -> bool {
     path.windows(part.len())
@@ -266,6 +280,19 @@ mod tests {
         "##;
 
         assert_eq!(names(source), [""; 0]);
+    }
+
+    #[test]
+    fn code_below_the_tests_is_read_again() {
+        let source = "
+            #[cfg(test)]
+            use std::io::Read;
+            #[cfg(test)]
+            mod tests { fn f() { let t = Instant::now(); } }
+            use std::io::Write;
+        ";
+
+        assert_eq!(names(source), ["std::io::Write"]);
     }
 
     #[test]
