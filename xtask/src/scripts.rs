@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::process::Runner;
+use crate::setup;
 use crate::workspace::Workspace;
 
 /// One suite that is a stage of the gate.
@@ -163,7 +164,11 @@ fn with_environment(workspace: &Workspace, mut command: Command) -> Result<Comma
             "{missing} is not built: the stage build makes it"
         )));
     }
+    let system = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(setup::own_node(workspace)).chain(std::env::split_paths(&system));
+    let path = std::env::join_paths(folders).map_err(|error| Failure::new(error.to_string()))?;
     command
+        .env("PATH", path)
         .env("HOLDWIRE_BIN", program)
         .env("HOLDWIRE_VENV", workspace.venv());
     Ok(command)

@@ -5,9 +5,13 @@
 //! they were installed from. Where we cannot install, we say what is missing and how to get it.
 
 mod debian;
-mod packages;
+mod node;
+mod python;
+mod stamp;
 
 use std::path::PathBuf;
+
+pub(crate) use node::own_folder as own_node;
 
 use crate::failure::Failure;
 use crate::process::Runner;
@@ -20,8 +24,8 @@ const CARGO_DENY: &str = "0.20.2";
 pub(crate) fn run(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
     components(workspace, runner)?;
     debian::run(workspace, runner)?;
-    packages::python(workspace, runner)?;
-    packages::node(workspace, runner)?;
+    python::run(workspace, runner)?;
+    node::run(workspace, runner)?;
     deny_program(workspace, runner)?;
     fetch(workspace, runner)
 }
