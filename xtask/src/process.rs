@@ -80,30 +80,28 @@ impl Runner {
         result
     }
 
-    /// Runs a command quietly and returns what it printed on its standard output.
+    /// Runs a command and returns what it printed on its standard output.
     pub(crate) fn output(&self, command: &mut Command) -> Result<String, Failure> {
-        let mut child = self.spawn(command.stdout(Stdio::piped()))?;
-        let reader = child.stdout.take().map(|mut pipe| {
-            thread::spawn(move || {
-                let mut text = Vec::new();
-                pipe.read_to_end(&mut text).map(|_| text)
-            })
-        });
-        let status = self.finish(child)?;
-        let text = match reader.map(thread::JoinHandle::join) {
-            Some(Ok(Ok(text))) => String::from_utf8_lossy(&text).into_owned(),
-            _ => String::new(),
-        };
+        let child = self.spawn(command.stdout(Stdio::piped()))?;
+        let (status, text) = self.finish_reading(child)?;
         require_success(command, status).map(|()| text)
+    }
+
+    /// The same for a question: `None` where the program is missing or exits with another code
+    /// than 0, and no complaint of it is shown.
+    pub(crate) fn output_if_good(&self, command: &mut Command) -> Result<Option<String>, Failure> {
+        self.check()?;
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let Ok(child) = self.spawn(command) else {
+            return Ok(None);
+        };
+        let (status, text) = self.finish_reading(child)?;
+        Ok(status.success().then_some(text))
     }
 
     /// Whether a command can be started at all and exits with 0; prints nothing.
     pub(crate) fn succeeds(&self, command: &mut Command) -> Result<bool, Failure> {
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        match self.spawn(command) {
-            Ok(child) => Ok(self.finish(child)?.success()),
-            Err(_) => Ok(false),
-        }
+        self.output_if_good(command).map(|text| text.is_some())
     }
 
     /// Fails once the budget is spent or a signal came: for work that is not a child process.
@@ -127,6 +125,22 @@ impl Runner {
                 "cannot start {}",
                 command.get_program().display()
             )))
+    }
+
+    /// Waits for the child while a thread of its own empties the pipe.
+    fn finish_reading(&self, mut child: Child) -> Result<(ExitStatus, String), Failure> {
+        let reader = child.stdout.take().map(|mut pipe| {
+            thread::spawn(move || {
+                let mut text = Vec::new();
+                pipe.read_to_end(&mut text).map(|_| text)
+            })
+        });
+        let status = self.finish(child)?;
+        let text = match reader.map(thread::JoinHandle::join) {
+            Some(Ok(Ok(text))) => String::from_utf8_lossy(&text).into_owned(),
+            _ => return Err(Failure::new("the output cannot be read")),
+        };
+        Ok((status, text))
     }
 
     /// Waits for the child; whatever way it ends, nothing of its group is left.
@@ -246,6 +260,18 @@ mod tests {
         let output = runner(60_000).output(&mut shell("echo held"));
 
         assert_eq!(output, Ok("held\n".to_owned()));
+    }
+
+    #[test]
+    fn question_to_a_missing_or_failing_program_has_no_answer() {
+        let runner = runner(60_000);
+
+        let missing = runner.output_if_good(&mut Command::new("no-such-program"));
+        let failing = runner.output_if_good(&mut shell("echo no; exit 1"));
+
+        assert_eq!(missing, Ok(None));
+        assert_eq!(failing, Ok(None));
+        assert_eq!(runner.succeeds(&mut shell("exit 0")), Ok(true));
     }
 
     #[test]

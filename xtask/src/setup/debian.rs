@@ -108,14 +108,7 @@ fn program_of(package: &str) -> &str {
 fn is_installed(workspace: &Workspace, runner: &Runner, package: &str) -> Result<bool, Failure> {
     let mut query = workspace.command("dpkg-query");
     query.args(["--show", "--showformat", "${db:Status-Status}", package]);
-    match runner.succeeds(&mut query)? {
-        true => {
-            let mut query = workspace.command("dpkg-query");
-            query.args(["--show", "--showformat", "${db:Status-Status}", package]);
-            Ok(runner.output(&mut query)? == "installed")
-        }
-        false => Ok(false),
-    }
+    Ok(runner.output_if_good(&mut query)?.as_deref() == Some("installed"))
 }
 
 /// Looks also where a user's path may not: servers stand in `/usr/sbin`.
