@@ -175,7 +175,14 @@ fn doc_tests(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
 /// Advisories are left out: their database is a download that a closed network refuses.
 fn deny(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
     let mut command = workspace.command(setup::deny_program(workspace, runner)?);
-    command.args(["--all-features", "check", "licenses", "bans", "sources"]);
+    command.args([
+        "--all-features",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ]);
     runner.run(&mut command)
 }
 
