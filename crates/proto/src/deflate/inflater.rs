@@ -125,7 +125,7 @@ pub struct InflateLimits {
 
 impl InflateLimits {
     /// Up to this many bytes any ratio passes: short messages of one repeated word are no attack.
-    pub const RATIO_FREE: usize = 64 * 1024;
+    pub const RATIO_FREE: usize = 1024 * 1024;
 
     /// A limit on the length alone.
     pub fn new(max_message: usize) -> Self {
