@@ -21,7 +21,7 @@ pub use holdwire_proto::{handshake, http};
 
 pub use driver::{Driver, Outcome};
 pub use error::{Closed, Error, Lost};
-pub use server::{Accept, Client, Endpoint, Observer, Server, ServerHandle, ServerLimits, Upgrade};
+pub use server::{Accept, Endpoint, Observer, Peer, Server, ServerHandle, ServerLimits, Upgrade};
 pub use split::{Receiver, Sender};
 pub use stats::{Stats, Traffic};
 pub use stream::{Io, Stream};

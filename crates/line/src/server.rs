@@ -59,7 +59,7 @@ pub struct Server {
 struct Inner {
     endpoints: Vec<(Path, Endpoint)>,
     limits: ServerLimits,
-    clients: Option<Clients>,
+    peers: Option<Peers>,
     observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "fallback")]
     fallback: Option<fallback::Fallback>,
@@ -76,13 +76,13 @@ enum Path {
 }
 
 /// Says who a request comes from, given the address of the TCP peer and the header fields.
-type Clients = Arc<dyn Fn(SocketAddr, &HeaderMap) -> Client + Send + Sync>;
+type Peers = Arc<dyn Fn(SocketAddr, &HeaderMap) -> Peer + Send + Sync>;
 
 /// Who a request comes from; in the extensions of every request.
 ///
-/// Behind a reverse proxy this is what the proxy says, if it is trusted: see [`Server::clients`].
+/// Behind a reverse proxy this is what the proxy says, if it is trusted: see [`Server::peers`].
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Peer {
     /// The client's address.
     pub address: SocketAddr,
     /// The scheme and host that it used.
@@ -132,7 +132,7 @@ impl Server {
             inner: Inner {
                 endpoints: Vec::new(),
                 limits: ServerLimits::default(),
-                clients: None,
+                peers: None,
                 observer: None,
                 #[cfg(feature = "fallback")]
                 fallback: None,
@@ -175,11 +175,11 @@ impl Server {
     /// Says who a request comes from: where trusted reverse proxies are known.
     ///
     /// Without it the client is the TCP peer, and the scheme is that of the listener.
-    pub fn clients(
+    pub fn peers(
         mut self,
-        clients: impl Fn(SocketAddr, &HeaderMap) -> Client + Send + Sync + 'static,
+        peers: impl Fn(SocketAddr, &HeaderMap) -> Peer + Send + Sync + 'static,
     ) -> Self {
-        self.inner.clients = Some(Arc::new(clients));
+        self.inner.peers = Some(Arc::new(peers));
         self
     }
 
@@ -275,14 +275,14 @@ impl Inner {
         found.map(|(_, endpoint)| endpoint)
     }
 
-    fn client(&self, peer: SocketAddr, headers: &HeaderMap, is_tls: bool) -> Client {
-        match &self.clients {
-            Some(clients) => clients(peer, headers),
-            None if is_tls => Client {
+    fn peer(&self, peer: SocketAddr, headers: &HeaderMap, is_tls: bool) -> Peer {
+        match &self.peers {
+            Some(peers) => peers(peer, headers),
+            None if is_tls => Peer {
                 address: peer,
                 effective: Effective::tls(),
             },
-            None => Client {
+            None => Peer {
                 address: peer,
                 effective: Effective::plain(),
             },

@@ -1,20 +1,21 @@
 //! The plain HTTP side: pages, health, metrics, and what stands around each request.
 //!
-//! [`router`] answers every request that is no WebSocket handshake. The address of the peer is
-//! taken from the request's [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo) extension.
+//! [`router`] answers every request that is no WebSocket handshake. Who asks is taken from the
+//! request's [`Peer`](holdwire::Peer) extension.
 
 mod access;
 mod health;
 mod host;
 mod page;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use holdwire::ServerHandle;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
@@ -38,6 +39,7 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections come by TLS.
     pub is_secure: bool,
+    server: OnceLock<ServerHandle>,
 }
 
 impl Site {
@@ -49,14 +51,20 @@ impl Site {
             hosts: HostRule::new(config.is_loopback(), &config.host),
             trusted_proxies: config.trusted_proxy.value.clone(),
             is_secure: config.tls().is_some(),
+            server: OnceLock::new(),
         }
+    }
+
+    /// From now on `/metrics` tells what waits in the queues of this server.
+    pub fn count_queues_of(&self, server: ServerHandle) {
+        // A site belongs to one server; a second call would change nothing.
+        let _ = self.server.set(server);
     }
 }
 
 /// The routes, with the host check and the access log around them.
 pub fn router(site: Arc<Site>) -> Router {
     let check_host = from_fn_with_state(site.clone(), host::check);
-    let log_access = from_fn_with_state(site.clone(), access::log);
     page::routes()
         .route("/health", get(health::all))
         .route("/health/live", get(health::live))
@@ -69,11 +77,14 @@ pub fn router(site: Arc<Site>) -> Router {
         })
         .layer(check_host)
         .layer(from_fn(harden))
-        .layer(log_access)
+        .layer(from_fn(access::log))
         .with_state(site)
 }
 
 async fn show_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    if let Some(server) = site.server.get() {
+        site.metrics.set_queue(server.queued());
+    }
     ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], site.metrics.text())
 }
 

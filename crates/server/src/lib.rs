@@ -3,7 +3,7 @@
 //! ```text
 //!  main ──► cli ──► config ──► check, log, banner
 //!             │
-//!             ├──► serve ────► listen
+//!             ├──► serve ────► listen, endpoints, signals
 //!             │        └─────► http (pages, health, host check, access log) ──► metrics
 //!             └──► connect         └──► proxy_headers (who the client is)
 //! ```
@@ -15,9 +15,11 @@ pub mod banner;
 pub mod check;
 pub mod cli;
 pub mod config;
+mod endpoints;
 pub mod http;
 pub mod listen;
 pub mod log;
 pub mod metrics;
 pub mod proxy_headers;
 pub mod serve;
+mod signals;

@@ -138,9 +138,10 @@ impl Metrics {
         self.bytes_sent.inc_by(bytes);
     }
 
-    /// Adds what a send queue grew by, or takes off what it shrank by, in bytes.
-    pub fn queue_changed(&self, bytes: i64) {
-        self.queue_bytes.inc_by(bytes);
+    /// Sets what waits unsent in all send queues, in bytes.
+    pub fn set_queue(&self, bytes: usize) {
+        self.queue_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// How many connections are open.
@@ -177,8 +178,7 @@ mod tests {
         metrics.connection_closed(1001);
         metrics.received(2, 30);
         metrics.sent(3, 40);
-        metrics.queue_changed(500);
-        metrics.queue_changed(-100);
+        metrics.set_queue(400);
 
         let text = metrics.text();
         for line in [

@@ -4,22 +4,25 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use holdwire::handshake::{Effective, Host, Hosts, Origin, Origins, Subprotocols};
+use holdwire::proto::deflate::DeflateConfig;
+use holdwire::{Config, Endpoint, Limits, Peer, Server, ServerLimits};
+use http::HeaderMap;
+use http::uri::Scheme;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::banner::banner;
-use crate::config::{ConfigError, Problem, ServeConfig};
+use crate::config::{ConfigError, OriginRule, Problem, ServeConfig};
+use crate::endpoints::{self, Counter, Talk};
 use crate::http::{Site, router};
 use crate::listen::listen;
+use crate::{proxy_headers, signals};
 
-/// Listens, says where, and serves until the program ends.
+/// Listens, says where, and serves until the program is told to end.
 ///
 /// # Errors
 /// When the server cannot start or its listeners fail.
 pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
-    let broken = |error: std::io::Error| {
-        ConfigError::about("serve", Problem::new(error.to_string(), "start it again"))
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -27,24 +30,146 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
     runtime.block_on(async {
         let listeners = listen(config).await?;
         let bound: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
+        let site = Arc::new(Site::new(config));
+        let server = build(config, &site, listeners)?;
         let text = banner(config, &bound.map_err(broken)?);
         // Nobody may be reading standard output; the server serves all the same.
         let _ = std::io::stdout().write_all(text.as_bytes());
-        run(Arc::new(Site::new(config)), listeners)
-            .await
-            .map_err(broken)
+        let signals = signals::end_on_signals(server.handle(), site, config.drain.value);
+        tokio::select! {
+            served = server.run() => served.map_err(broken),
+            ended = signals => ended.map_err(broken),
+        }
     })
 }
 
-/// Answers plain HTTP on the listeners.
-async fn run(site: Arc<Site>, listeners: Vec<TcpListener>) -> std::io::Result<()> {
-    let mut servers = JoinSet::new();
-    for listener in listeners {
-        let service = router(site.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        servers.spawn(async move { axum::serve(listener, service).await });
+fn broken(error: std::io::Error) -> ConfigError {
+    ConfigError::about("serve", Problem::new(error.to_string(), "start it again"))
+}
+
+/// The server with its endpoints, limits and pages.
+fn build(
+    config: &ServeConfig,
+    site: &Arc<Site>,
+    listeners: Vec<TcpListener>,
+) -> Result<Server, ConfigError> {
+    let hosts = hosts(config);
+    let limits = Config::default().limits(limits(config));
+    let deflating = limits.clone().deflate(DeflateConfig::default());
+    let talk = Talk::new(config, Arc::clone(site));
+    let root = Endpoint::new(move |socket, request| talk.clone().run(socket, request))
+        .origins(origins(config))
+        .hosts(hosts.clone())
+        .subprotocols(subprotocols(config))
+        .config(if config.deflate.value {
+            deflating.clone()
+        } else {
+            limits
+        });
+    let echo_site = Arc::clone(site);
+    let echo = Endpoint::new(move |socket, request| {
+        endpoints::echo(socket, request, Arc::clone(&echo_site))
+    })
+    .origins(Origins::Any)
+    .hosts(hosts)
+    .subprotocols(Subprotocols::FirstOffered)
+    .config(deflating);
+
+    let trusted = config.trusted_proxy.value.clone();
+    let is_secure = config.tls().is_some();
+    let server = Server::on(listeners)
+        .limits(ServerLimits {
+            handshake_timeout: config.handshake_timeout.value,
+            max_connections: config.max_connections.max().unwrap_or(usize::MAX),
+            max_connections_per_ip: config.max_connections_per_ip.max().unwrap_or(usize::MAX),
+            ..ServerLimits::default()
+        })
+        .peers(move |peer, headers| client(peer, is_secure, headers, &trusted))
+        .observe(Arc::new(Counter::new(Arc::clone(site))))
+        .endpoint("/", root)
+        .endpoint("/echo", echo)
+        .fallback(router(Arc::clone(site)));
+    site.count_queues_of(server.handle());
+    Ok(server)
+}
+
+fn limits(config: &ServeConfig) -> Limits {
+    Limits {
+        max_message: config.max_message.bytes(),
+        max_frame: config.frame_limit().bytes(),
+        max_fragments: config.max_fragments.value,
+        message_timeout: config.message_timeout.value,
+        close_timeout: config.close_timeout.value,
+        write_stall: config.write_stall.value,
+        send_queue: config.send_queue.bytes(),
     }
-    while let Some(ended) = servers.join_next().await {
-        ended??;
+}
+
+/// Who may open `/`: what was configured, else the trial pages of this machine on a loopback
+/// bind, else the server's own pages.
+fn origins(config: &ServeConfig) -> Origins {
+    if config.origin.is_empty() {
+        return if config.is_loopback() {
+            Origins::Local
+        } else {
+            Origins::SameOrigin
+        };
     }
-    Ok(())
+    let mut listed = Vec::new();
+    for rule in &config.origin.value {
+        match rule {
+            OriginRule::Any => return Origins::Any,
+            OriginRule::Null => listed.push(Origin::NULL),
+            OriginRule::Exact(origin) => listed.extend(origin.parse::<Origin>().ok()),
+        }
+    }
+    Origins::List(listed)
+}
+
+fn hosts(config: &ServeConfig) -> Hosts {
+    if !config.is_loopback() {
+        return Hosts::Any;
+    }
+    let own = config.host.iter();
+    Hosts::loopback_and(own.filter_map(|name| name.as_str().parse::<Host>().ok()))
+}
+
+fn subprotocols(config: &ServeConfig) -> Subprotocols {
+    if config.subprotocol.is_empty() {
+        return Subprotocols::None;
+    }
+    let names = config.subprotocol.iter();
+    Subprotocols::Preferred {
+        names: names
+            .filter_map(|name| name.as_str().parse().ok())
+            .collect(),
+        otherwise: holdwire::handshake::NoneCommon::Accept,
+    }
+}
+
+/// Who the client is, as trusted proxies tell it.
+fn client(
+    peer: SocketAddr,
+    is_secure: bool,
+    headers: &HeaderMap,
+    trusted: &[ipnet::IpNet],
+) -> Peer {
+    let found = proxy_headers::Client::find(peer.ip(), is_secure, headers, trusted);
+    let is_forwarded = trusted
+        .iter()
+        .any(|net| net.contains(&peer.ip().to_canonical()));
+    Peer {
+        address: SocketAddr::new(found.address, peer.port()),
+        effective: Effective {
+            scheme: if found.is_secure {
+                Scheme::HTTPS
+            } else {
+                Scheme::HTTP
+            },
+            host: found
+                .host
+                .filter(|_| is_forwarded)
+                .and_then(|host| host.parse::<Host>().ok()),
+        },
+    }
 }

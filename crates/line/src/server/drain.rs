@@ -98,6 +98,16 @@ impl ServerHandle {
         self.0.lock().len()
     }
 
+    /// Bytes that wait to be written, over all open connections.
+    ///
+    /// Looks at each of them: for a metrics page, not for every message.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
+        let open = open.iter().filter_map(Weak::upgrade);
+        open.map(|connection| connection.lock().queued()).sum()
+    }
+
     /// Waits until the server is shutting down and no connection is left.
     pub(super) async fn finished(&self) {
         loop {

@@ -10,7 +10,7 @@ use holdwire_proto::Config;
 use holdwire_proto::handshake::{Acceptance, Hosts, Origins, Rules, Subprotocol, Subprotocols};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
-use super::Client;
+use super::Peer;
 use crate::driver::Outcome;
 use crate::websocket::WebSocket;
 
@@ -55,7 +55,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint with strict same origin, any host and the default limits.
     ///
-    /// The handler gets the request, with a [`Client`] and whatever the hook added in its
+    /// The handler gets the request, with a [`Peer`] and whatever the hook added in its
     /// extensions. When it returns, the connection is closed: see
     /// [`Driver::run`](crate::Driver::run).
     #[must_use]
@@ -149,7 +149,7 @@ impl Upgrade {
 
     /// Who asks.
     #[must_use]
-    pub fn client(&self) -> Option<&Client> {
+    pub fn peer(&self) -> Option<&Peer> {
         self.request.extensions().get()
     }
 

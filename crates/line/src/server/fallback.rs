@@ -22,7 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Client;
+use super::Peer;
 use super::endpoint::BoxFuture;
 use crate::stream::Stream;
 
@@ -113,7 +113,7 @@ impl Fallback {
         head: RequestHead,
         raw: Bytes,
         received: Vec<u8>,
-        client: Client,
+        client: Peer,
     ) -> Option<(Stream, Vec<u8>)> {
         let turn = Arc::new(Turn::default());
         let length = body_length(head.request.headers());

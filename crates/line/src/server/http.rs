@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::accept::IpPermit;
 use super::drain::{Phase, Registered};
 use super::endpoint::{BoxFuture, Endpoint, Upgrade};
-use super::{Client, Inner};
+use super::{Inner, Peer};
 use crate::driver::Driver;
 use crate::stream::Stream;
 use crate::websocket::{Setup, WebSocket};
@@ -127,7 +127,7 @@ async fn exchange(
     is_tls: bool,
     inner: &Arc<Inner>,
 ) -> Next {
-    let client = inner.client(peer, head.request.headers(), is_tls);
+    let client = inner.peer(peer, head.request.headers(), is_tls);
     #[cfg(feature = "fallback")]
     if let Some(fallback) = &inner.fallback
         && !head.wants_websocket()
@@ -200,7 +200,7 @@ type Upgraded<'a> = (
 /// Applies the rules, the limits and the application's hook.
 async fn upgrade<'a>(
     head: &RequestHead,
-    client: Client,
+    client: Peer,
     inner: &'a Inner,
 ) -> Result<Upgraded<'a>, Refusal> {
     let Some(endpoint) = inner.endpoint(head.request.uri().path()) else {

@@ -1,0 +1,148 @@
+//! What happens on the WebSocket endpoints: `/` greets and echoes, `/echo` only echoes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdwire::proto::{Event, Flow, SendError, Sender};
+use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, WebSocket};
+use http::{Request, StatusCode};
+
+use crate::config::ServeConfig;
+use crate::http::Site;
+
+/// Counts handshakes and connections.
+#[derive(Debug)]
+pub(crate) struct Counter(Arc<Site>);
+
+impl Counter {
+    pub(crate) fn new(site: Arc<Site>) -> Self {
+        Self(site)
+    }
+}
+
+impl Observer for Counter {
+    fn handshake(&self, status: StatusCode) {
+        self.0.metrics.handshake(status);
+    }
+
+    fn opened(&self, request: &Request<()>) {
+        self.0.metrics.connection_opened();
+        let client = request.extensions().get::<Peer>();
+        tracing::info!(
+            target: "holdwire::connection",
+            client = client.map(|client| tracing::field::display(client.address.ip())),
+            path = request.uri().path(),
+            "opened"
+        );
+    }
+
+    fn closed(&self, closed: &Closed, stats: &Stats, open: Duration) {
+        self.0.metrics.connection_closed(closed.code());
+        tracing::info!(
+            target: "holdwire::connection",
+            code = closed.code(),
+            %closed,
+            received = stats.received.messages,
+            sent = stats.sent.messages,
+            seconds = open.as_secs_f64(),
+            "closed"
+        );
+    }
+}
+
+/// The endpoint `/`.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    site: Arc<Site>,
+    greeting: Option<Text>,
+    echoes: bool,
+}
+
+impl Talk {
+    pub(crate) fn new(config: &ServeConfig, site: Arc<Site>) -> Self {
+        let greeting = config.greeting.value.as_str();
+        Self {
+            site,
+            greeting: (!greeting.is_empty()).then(|| greeting.into()),
+            echoes: !config.no_echo.value,
+        }
+    }
+
+    /// Greets, logs what comes, and sends it back.
+    pub(crate) async fn run(self, mut socket: WebSocket, _: Request<()>) {
+        // How a connection ends is told to the observer; there is nothing to add.
+        let _: Result<(), Error> = self.talk(&mut socket).await;
+    }
+
+    async fn talk(&self, socket: &mut WebSocket) -> Result<(), Error> {
+        let metrics = &self.site.metrics;
+        if let Some(greeting) = &self.greeting {
+            metrics.sent(1, greeting.len() as u64);
+            socket.send(greeting.clone()).await?;
+        }
+        while let Some(message) = socket.recv().await.transpose()? {
+            let bytes = message.len() as u64;
+            metrics.received(1, bytes);
+            log(&message);
+            if self.echoes {
+                metrics.sent(1, bytes);
+                socket.send(message).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says that a message came; what it says only at debug level.
+fn log(message: &Message) {
+    match message {
+        Message::Text(text) => {
+            tracing::info!(target: "holdwire::message", bytes = text.len(), "received text");
+            tracing::debug!(target: "holdwire::message", %text);
+        }
+        Message::Binary(payload) => {
+            tracing::info!(target: "holdwire::message", bytes = payload.len(), "received binary");
+            tracing::debug!(target: "holdwire::message", ?payload);
+        }
+    }
+}
+
+/// The endpoint `/echo`: every message goes back as it came, without a copy of our own.
+///
+/// When the client does not read, reading from it pauses.
+pub(crate) async fn echo(mut socket: WebSocket, _: Request<()>, site: Arc<Site>) {
+    let metrics = &site.metrics;
+    loop {
+        let mut waiting = None;
+        let lent = socket
+            .lend(|event: Event<'_>, reply: &mut Sender<'_>| {
+                let sent = match &event {
+                    Event::Text(text) => reply.text(text).map(|()| text.len()),
+                    Event::Binary(payload) => reply.binary(payload).map(|()| payload.len()),
+                    _ => return Flow::Continue,
+                };
+                match sent {
+                    Ok(bytes) => {
+                        metrics.received(1, bytes as u64);
+                        metrics.sent(1, bytes as u64);
+                        Flow::Continue
+                    }
+                    Err(SendError::Full) => {
+                        waiting = event.into_message();
+                        Flow::Pause
+                    }
+                    Err(_) => Flow::Continue,
+                }
+            })
+            .await;
+        let Some(message) = waiting.filter(|_| lent.is_ok()) else {
+            return;
+        };
+        let bytes = message.len() as u64;
+        metrics.received(1, bytes);
+        if socket.send(message).await.is_err() {
+            return;
+        }
+        metrics.sent(1, bytes);
+    }
+}

@@ -1,0 +1,82 @@
+//! How the program is told to end: SIGTERM drains, SIGINT ends within 2 s, a second one at once.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdwire::{CloseCode, ServerHandle};
+
+use crate::http::Site;
+
+/// The window that SIGINT leaves to closing handshakes.
+const INTERRUPT_WINDOW: Duration = Duration::from_millis(1500);
+
+/// Waits for a signal and shuts the server down; a second signal ends the wait.
+pub(crate) async fn end_on_signals(
+    server: ServerHandle,
+    site: Arc<Site>,
+    drain: Duration,
+) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    let window = match signals.next().await {
+        Signal::Terminate => drain,
+        Signal::Interrupt => INTERRUPT_WINDOW.min(drain),
+    };
+    site.status.drain();
+    tracing::info!(
+        connections = server.open(),
+        window = window.as_secs_f64(),
+        "draining; a second signal ends at once"
+    );
+    tokio::select! {
+        () = server.shutdown(CloseCode::SERVICE_RESTART, window) => {}
+        _ = signals.next() => tracing::info!("ending at once"),
+    }
+    Ok(())
+}
+
+/// What the program was sent.
+enum Signal {
+    Terminate,
+    Interrupt,
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        // A handler that cannot be installed leaves the program to the system's default.
+        let _ = tokio::signal::ctrl_c().await;
+        Signal::Interrupt
+    }
+}
