@@ -54,11 +54,11 @@ fn the_limit_holds_for_compressed_fragments_together() {
 
 #[test]
 fn a_message_that_inflates_beyond_the_ratio_is_refused() {
-    for mut end in both_limited(1024 * 1024, 200) {
-        end.hears(&bomb(60_000));
+    for mut end in both_limited(4 * 1024 * 1024, 200) {
+        end.hears(&bomb(1_000_000));
         assert_eq!(end.seen.len(), 1);
 
-        end.hears(&bomb(1_000_000));
+        end.hears(&bomb(4_000_000));
         assert_refused(&mut end, Violation::InflateRatio, 1009);
     }
 }
