@@ -5,7 +5,7 @@ pub mod wire;
 
 use std::time::Duration;
 
-use bytes::Buf;
+use holdwire_proto::bytes::Buf;
 use holdwire_proto::time::Tick;
 use holdwire_proto::{
     CloseCode, Config, Connection, Context, Ended, Event, Flow, Message, Output, Role, Scratch,
