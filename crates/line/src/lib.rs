@@ -1,5 +1,7 @@
 //! WebSocket for tokio that keeps the line open.
 
+#[cfg(feature = "client")]
+mod client;
 mod driver;
 mod error;
 mod handle;
@@ -10,6 +12,8 @@ mod split;
 mod state;
 mod stats;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod tools;
 mod websocket;
 
@@ -19,6 +23,8 @@ pub use holdwire_proto::{
 };
 pub use holdwire_proto::{handshake, http};
 
+#[cfg(feature = "client")]
+pub use client::{Client, ConnectError, Opened, Phase, Proxy, ProxyError, Refused, connect};
 pub use driver::{Driver, Outcome};
 pub use error::{Closed, Error, Lost};
 pub use server::{Accept, Endpoint, Observer, Peer, Server, ServerHandle, ServerLimits, Upgrade};
