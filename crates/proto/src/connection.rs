@@ -13,7 +13,9 @@ mod scratch;
 use std::borrow::Cow;
 use std::fmt;
 
-use self::compression::{Deflation, Inflation, InflationContext};
+#[cfg(feature = "deflate")]
+use self::compression::Agreed;
+use self::compression::{Inflation, InflationContext};
 use self::inbound::{Inbound, Received};
 use self::input::{Copying, InPlace, Input};
 use self::outbound::Outbound;
@@ -112,15 +114,13 @@ impl<F: FnMut(Event<'_>, &mut Sender<'_>) -> Flow> Handler for F {
 
 /// One WebSocket connection, either end, after the opening handshake.
 ///
-/// It owns no socket, clock, thread or buffer. While idle it owns no heap and is about a hundred
-/// bytes. [The crate's page](crate) shows the loop that drives it.
+/// It owns no socket, clock, thread or buffer. While idle it owns no heap and is 96 bytes.
+/// [The crate's page](crate) shows the loop that drives it.
 pub struct Connection {
     inbound: Inbound,
     outbound: Outbound,
     inflation: InflationContext,
     ended: Option<Ended>,
-    transport: Transport,
-    is_paused: bool,
     discarded: u32,
 }
 
@@ -139,11 +139,9 @@ impl Connection {
     pub fn new(role: Role) -> Self {
         Self {
             inbound: Inbound::new(),
-            outbound: Outbound::new(role, Deflation::new()),
+            outbound: Outbound::new(role),
             inflation: InflationContext::new(),
             ended: None,
-            transport: Transport::Open,
-            is_paused: false,
             discarded: 0,
         }
     }
@@ -152,8 +150,7 @@ impl Connection {
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, params: DeflateParams) -> Self {
-        self.inflation.params = Some(params);
-        self.outbound.deflation.params = Some(params);
+        self.outbound.agreed = Agreed(Some(params));
         self
     }
 
@@ -180,13 +177,13 @@ impl Connection {
     /// Whether the transport is to be closed now, whatever output still waits.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.transport == Transport::Closed
+        self.outbound.transport == Transport::Closed
     }
 
     /// Whether a handler paused, so that the driver must not read the transport.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.is_paused && !self.is_closing()
+        self.inbound.is_paused && !self.is_closing()
     }
 
     /// Whether [`Connection::resume`] is to be called at once: a Close frame was sent while input
@@ -195,7 +192,7 @@ impl Connection {
     /// The application is handed no more messages, so it need not be ready for any.
     #[must_use]
     pub fn wants_resume(&self) -> bool {
-        self.is_paused && self.is_closing()
+        self.inbound.is_paused && self.is_closing()
     }
 
     /// Whether the transport's write side is to be shut down once the output is written, so that
@@ -204,7 +201,7 @@ impl Connection {
     pub fn wants_half_close(&self) -> bool {
         let waits_for_server =
             self.role() == Role::Client && matches!(self.ended, Some(Ended::Clean(_)));
-        self.ended.is_some() && self.transport == Transport::Open && !waits_for_server
+        self.ended.is_some() && self.outbound.transport == Transport::Open && !waits_for_server
     }
 
     /// Bytes of heap that are held for what the peer has not finished or we have not read.
@@ -217,7 +214,7 @@ impl Connection {
     ///
     /// When the handler pauses, the rest is copied and kept for [`Connection::resume`].
     pub fn receive(&mut self, input: &mut [u8], cx: &mut Context<'_>, handler: &mut impl Handler) {
-        if self.is_paused {
+        if self.inbound.is_paused {
             return self.keep(input, cx, handler);
         }
         let mut input = InPlace::new(input);
@@ -232,7 +229,7 @@ impl Connection {
         cx: &mut Context<'_>,
         handler: &mut impl Handler,
     ) {
-        if self.is_paused {
+        if self.inbound.is_paused {
             return self.keep(input, cx, handler);
         }
         let mut copy = cx.scratch.take_copy();
@@ -244,12 +241,12 @@ impl Connection {
     /// Hands on what was kept when the handler paused, until it is done or the handler pauses
     /// again.
     pub fn resume(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) {
-        self.is_paused = false;
+        self.inbound.is_paused = false;
         let (mut unread, at) = self.inbound.take_kept();
         let mut input = InPlace::new(&mut unread[at..]);
         self.run_unkept(&mut input, cx, handler);
         let taken = at + input.taken();
-        if self.is_paused {
+        if self.inbound.is_paused {
             self.inbound.put_back(unread, taken);
         }
     }
@@ -274,8 +271,8 @@ impl Connection {
 
     /// The transport's write side was shut down.
     pub fn handle_half_closed(&mut self, now: Tick) {
-        if self.transport == Transport::Open {
-            self.transport = Transport::HalfClosed;
+        if self.outbound.transport == Transport::Open {
+            self.outbound.transport = Transport::HalfClosed;
             self.outbound.close_deadline = Deadline::at(now.after(LINGER_TIME));
         }
     }
@@ -329,7 +326,7 @@ impl Connection {
     /// Runs over fresh input and keeps what the handler did not want.
     fn run(&mut self, input: &mut impl Input, cx: &mut Context<'_>, handler: &mut impl Handler) {
         self.run_unkept(input, cx, handler);
-        if self.is_paused {
+        if self.inbound.is_paused {
             self.inbound.keep(input.rest());
         }
     }
@@ -340,7 +337,7 @@ impl Connection {
         cx: &mut Context<'_>,
         handler: &mut impl Handler,
     ) {
-        while !self.is_paused {
+        while !self.inbound.is_paused {
             if self.ended.is_some() {
                 return self.discard(input.rest().len());
             }
@@ -351,7 +348,7 @@ impl Connection {
             }
         }
         // What we do not read ourselves cannot be late.
-        if self.is_paused || !self.inbound.is_unfinished() {
+        if self.inbound.is_paused || !self.inbound.is_unfinished() {
             self.inbound.deadline = Deadline::NONE;
         } else if !self.inbound.deadline.is_set() {
             self.inbound.deadline = Deadline::at(cx.now.after(cx.config.limits.message_timeout));
@@ -369,6 +366,7 @@ impl Connection {
         let masked = self.outbound.role == Role::Server;
         let (scratch, config) = (&mut *cx.scratch, cx.config);
         let mut inflation = Inflation::new(
+            self.outbound.agreed,
             &mut self.inflation,
             &mut scratch.inflate,
             config,
@@ -409,7 +407,7 @@ impl Connection {
         };
         // After our own Close frame nothing is handed on (RFC 6455 §1.4).
         if !sender.is_closing() && handler.on_event(event, &mut sender) == Flow::Pause {
-            self.is_paused = !sender.is_closing();
+            self.inbound.is_paused = !sender.is_closing();
         }
         if is_control {
             self.inbound.release();
@@ -426,7 +424,6 @@ impl Connection {
         self.outbound.close_deadline = Deadline::at(deadline);
         self.ended = Some(Ended::Violation(violation));
         self.inbound.reset();
-        self.is_paused = false;
     }
 
     /// Counts bytes that come after the end; too many of them end the wait for the peer.
@@ -439,9 +436,8 @@ impl Connection {
     }
 
     fn finish(&mut self) {
-        self.transport = Transport::Closed;
+        self.outbound.transport = Transport::Closed;
         self.inbound.reset();
-        self.is_paused = false;
     }
 }
 
@@ -450,9 +446,9 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("role", &self.role())
             .field("ended", &self.ended)
-            .field("transport", &self.transport)
+            .field("transport", &self.outbound.transport)
             .field("is_closing", &self.is_closing())
-            .field("is_paused", &self.is_paused)
+            .field("is_paused", &self.is_paused())
             .finish_non_exhaustive()
     }
 }

@@ -21,18 +21,13 @@ fn messages_travel_both_ways_in_order() {
 }
 
 #[test]
-fn an_idle_connection_owns_no_heap_and_is_small() {
+fn an_idle_connection_owns_no_heap() {
     let mut line = Line::open();
 
     line.client.send("x".repeat(100_000));
     line.carry();
 
     assert_eq!(line.server.connection.held(), 0);
-    assert!(
-        size_of_val(&line.server.connection) <= 160,
-        "{} bytes",
-        size_of_val(&line.server.connection)
-    );
 }
 
 #[test]

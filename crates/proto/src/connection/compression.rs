@@ -11,18 +11,39 @@ use crate::deflate::{
 };
 use crate::error::Violation;
 
+/// What the opening handshake agreed on, for both directions.
+#[derive(Clone, Copy)]
+pub(super) struct Agreed(pub(super) Option<DeflateParams>);
+
+impl Agreed {
+    pub(super) const NOTHING: Self = Self(None);
+
+    /// Whether a message of `length` bytes is worth compressing.
+    #[inline]
+    pub(super) fn wants(self, role: Role, length: usize, config: &Config) -> bool {
+        self.sending(role, config)
+            .is_some_and(|(direction, config)| length >= config.threshold_for(direction))
+    }
+
+    #[inline]
+    fn sending(self, role: Role, config: &Config) -> Option<(deflate::Context, DeflateConfig)> {
+        let (params, config) = (self.0?, config.deflate?);
+        let direction = match role {
+            Role::Server => params.server_to_client(),
+            Role::Client => params.client_to_server(),
+        };
+        Some((direction, config))
+    }
+}
+
 /// The connection's inflating side.
 pub(super) struct InflationContext {
-    pub(super) params: Option<DeflateParams>,
     inflater: Option<Box<Inflater>>,
 }
 
 impl InflationContext {
     pub(super) fn new() -> Self {
-        Self {
-            params: None,
-            inflater: None,
-        }
+        Self { inflater: None }
     }
 }
 
@@ -49,6 +70,7 @@ impl InflateScratch {
 
 /// Both for one call.
 pub(super) struct Inflation<'a> {
+    agreed: Agreed,
     context: &'a mut InflationContext,
     scratch: &'a mut InflateScratch,
     config: &'a Config,
@@ -58,12 +80,14 @@ pub(super) struct Inflation<'a> {
 impl<'a> Inflation<'a> {
     #[inline]
     pub(super) fn new(
+        agreed: Agreed,
         context: &'a mut InflationContext,
         scratch: &'a mut InflateScratch,
         config: &'a Config,
         role: Role,
     ) -> Self {
         Self {
+            agreed,
             context,
             scratch,
             config,
@@ -73,7 +97,7 @@ impl<'a> Inflation<'a> {
 
     #[inline]
     pub(super) fn is_negotiated(&self) -> bool {
-        self.context.params.is_some()
+        self.agreed.0.is_some()
     }
 
     /// Inflates one whole message into the thread's buffer.
@@ -82,7 +106,7 @@ impl<'a> Inflation<'a> {
         compressed: &[u8],
         limits: &Limits,
     ) -> Result<&[u8], Violation> {
-        let Some(params) = self.context.params else {
+        let Some(params) = self.agreed.0 else {
             return Err(Violation::ReservedBit);
         };
         let direction = match self.role {
@@ -119,7 +143,6 @@ impl From<InflateError> for Violation {
 
 /// The connection's deflating side.
 pub(super) struct Deflation {
-    pub(super) params: Option<DeflateParams>,
     deflater: Option<Box<Deflater>>,
 }
 
@@ -140,28 +163,19 @@ impl DeflateScratch {
 
 impl Deflation {
     pub(super) fn new() -> Self {
-        Self {
-            params: None,
-            deflater: None,
-        }
-    }
-
-    /// Whether a message of `length` bytes is worth compressing.
-    #[inline]
-    pub(super) fn wants(&self, role: Role, length: usize, config: &Config) -> bool {
-        self.direction(role, config)
-            .is_some_and(|(direction, config)| length >= config.threshold_for(direction))
+        Self { deflater: None }
     }
 
     /// Deflates one message into the thread's buffer; `None` when it is to be sent as it is.
     pub(super) fn deflate<'s>(
         &mut self,
+        agreed: Agreed,
         role: Role,
         payload: &[u8],
         config: &Config,
         scratch: &'s mut DeflateScratch,
     ) -> Option<&'s [u8]> {
-        let (direction, config) = self.direction(role, config)?;
+        let (direction, config) = agreed.sending(role, config)?;
         if payload.len() < config.threshold_for(direction) {
             return None;
         }
@@ -179,15 +193,5 @@ impl Deflation {
         deflater
             .deflate(payload, &mut scratch.deflated)
             .then_some(&scratch.deflated)
-    }
-
-    #[inline]
-    fn direction(&self, role: Role, config: &Config) -> Option<(deflate::Context, DeflateConfig)> {
-        let (params, config) = (self.params?, config.deflate?);
-        let direction = match role {
-            Role::Server => params.server_to_client(),
-            Role::Client => params.client_to_server(),
-        };
-        Some((direction, config))
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Inbound {
     /// The beginning of a head that has not come whole.
     head: [u8; MAX_HEAD - 1],
     head_length: u8,
+    /// The handler wants no input now; what comes is kept.
+    pub(super) is_paused: bool,
     /// The frame whose payload is being received.
     frame: Option<Frame>,
     /// The message that the frame belongs to, or that waits for its next fragment.
@@ -68,6 +70,7 @@ impl Inbound {
         Self {
             head: [0; MAX_HEAD - 1],
             head_length: 0,
+            is_paused: false,
             frame: None,
             message: None,
             parts: None,

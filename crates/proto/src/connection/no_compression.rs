@@ -4,6 +4,18 @@ use super::Role;
 use crate::config::{Config, Limits};
 use crate::error::Violation;
 
+/// What the opening handshake agreed on: nothing.
+#[derive(Clone, Copy)]
+pub(super) struct Agreed;
+
+impl Agreed {
+    pub(super) const NOTHING: Self = Self;
+
+    pub(super) fn wants(self, _: Role, _: usize, _: &Config) -> bool {
+        false
+    }
+}
+
 /// The connection's inflating side.
 pub(super) struct InflationContext;
 
@@ -29,6 +41,7 @@ pub(super) struct Inflation<'a>(std::marker::PhantomData<&'a ()>);
 
 impl<'a> Inflation<'a> {
     pub(super) fn new(
+        _: Agreed,
         _: &'a mut InflationContext,
         _: &'a mut InflateScratch,
         _: &Config,
@@ -63,12 +76,9 @@ impl Deflation {
         Self
     }
 
-    pub(super) fn wants(&self, _: Role, _: usize, _: &Config) -> bool {
-        false
-    }
-
     pub(super) fn deflate<'s>(
         &mut self,
+        _: Agreed,
         _: Role,
         _: &[u8],
         _: &Config,

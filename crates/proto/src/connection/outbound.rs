@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::compression::{DeflateScratch, Deflation};
-use super::{Keys, Role};
+use super::compression::{Agreed, DeflateScratch, Deflation};
+use super::{Keys, Role, Transport};
 use crate::close::{self, CloseCode};
 use crate::config::Config;
 use crate::error::SendError;
@@ -27,7 +27,10 @@ pub(super) struct Outbound {
     pub(super) close_deadline: Deadline,
     /// When the peer must have taken a byte.
     pub(super) write_deadline: Deadline,
-    pub(super) deflation: Deflation,
+    pub(super) transport: Transport,
+    /// For both directions; it stands here because it fits in.
+    pub(super) agreed: Agreed,
+    deflation: Deflation,
 }
 
 /// Sends on a connection: the verbs that a handler and an application have.
@@ -193,8 +196,9 @@ impl Sender<'_> {
         self.check(payload.len())?;
         let mask = self.key();
         let (outbound, scratch) = (&mut *self.outbound, &mut *self.scratch);
+        let (agreed, role) = (outbound.agreed, outbound.role);
         let deflation = &mut outbound.deflation;
-        match deflation.deflate(outbound.role, payload, self.config, &mut scratch.deflate) {
+        match deflation.deflate(agreed, role, payload, self.config, &mut scratch.deflate) {
             Some(deflated) => append(self.output, opcode, true, mask, deflated),
             None => append(self.output, opcode, false, mask, payload),
         }
@@ -213,7 +217,7 @@ impl Sender<'_> {
 
     fn is_compressed(&self, length: usize) -> bool {
         let outbound = &self.outbound;
-        outbound.deflation.wants(outbound.role, length, self.config)
+        outbound.agreed.wants(outbound.role, length, self.config)
     }
 
     fn check(&self, length: usize) -> Result<(), SendError> {
@@ -263,13 +267,15 @@ impl fmt::Debug for Sender<'_> {
 }
 
 impl Outbound {
-    pub(super) fn new(role: Role, deflation: Deflation) -> Self {
+    pub(super) fn new(role: Role) -> Self {
         Self {
             role,
             close_sent: false,
             close_deadline: Deadline::NONE,
             write_deadline: Deadline::NONE,
-            deflation,
+            transport: Transport::Open,
+            agreed: Agreed::NOTHING,
+            deflation: Deflation::new(),
         }
     }
 
