@@ -31,16 +31,22 @@ async fn resolve_and_connect(
     endpoint: &Endpoint,
     limit: Duration,
 ) -> Result<TcpStream, ConnectError> {
-    let uri: Uri = format!("http://{}/", authority(endpoint))
-        .parse()
-        .map_err(|error| {
-            ConnectError::Connect(io::Error::new(io::ErrorKind::InvalidInput, error))
-        })?;
     let addresses = tokio::net::lookup_host((endpoint.host(), endpoint.port()))
         .await
         .map_err(ConnectError::Dns)?;
+    connect_to_any(addresses.collect(), &authority(endpoint), limit).await
+}
 
-    let mut connector = HttpConnector::new_with_resolver(Addresses(addresses.collect()));
+/// The connector resolves names itself and cannot say that this failed, so it is given addresses.
+async fn connect_to_any(
+    addresses: Vec<SocketAddr>,
+    authority: &str,
+    limit: Duration,
+) -> Result<TcpStream, ConnectError> {
+    let uri: Uri = format!("http://{authority}/").parse().map_err(|error| {
+        ConnectError::Connect(io::Error::new(io::ErrorKind::InvalidInput, error))
+    })?;
+    let mut connector = HttpConnector::new_with_resolver(Addresses(addresses));
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(limit));
     match connector.call(uri).await {
@@ -99,5 +105,27 @@ impl Service<Name> for Addresses {
 
     fn call(&mut self, _: Name) -> Self::Future {
         ready(Ok(self.0.clone().into_iter()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn address_that_refuses_is_passed_by() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        let other_family = SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), here.port());
+        let same_family = SocketAddr::new([127, 0, 0, 2].into(), here.port());
+        for first in [other_family, same_family] {
+            let authority = format!("localhost:{}", here.port());
+
+            let tcp = connect_to_any(vec![first, here], &authority, Duration::from_secs(5)).await;
+
+            let tcp = tcp.unwrap();
+            assert_eq!(tcp.peer_addr().unwrap(), here);
+            assert!(tcp.nodelay().unwrap());
+        }
     }
 }

@@ -99,6 +99,10 @@ impl Proxy {
     /// addresses, networks such as `10.0.0.0/8`, or `*`, separated by commas.
     #[must_use]
     pub fn bypass(mut self, hosts: &str) -> Self {
+        if hosts.split(',').any(|host| host.trim() == "*") {
+            // The matcher takes it for names alone, not for addresses.
+            (self.plain, self.secure) = (None, None);
+        }
         let matcher = Matcher::builder().all(ANY_PROXY).no(hosts).build();
         self.bypass = Some(Arc::new(matcher));
         self

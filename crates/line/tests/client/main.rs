@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod handshake;
+mod network;
 mod peer;
+mod proxy;
+mod refusal;
 mod tls;
