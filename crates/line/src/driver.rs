@@ -44,10 +44,13 @@ impl Driver {
     {
         let mut handler = pin!(handler);
         let mut is_running = true;
+        // Before the first read: what a handler says on its own goes out even if the first bytes
+        // of the peer end the connection, and a handler that lends takes the very first event.
+        let mut is_new = true;
         let shared = self.shared;
         poll_fn(|cx| {
             loop {
-                {
+                if !is_new {
                     let mut state = shared.lock();
                     state.clear_driver();
                     if state.poll_read(cx) {
@@ -66,7 +69,8 @@ impl Driver {
                 if is_over && !is_running {
                     return Poll::Ready(());
                 }
-                if !(state.wants_read && state.can_read()) {
+                let is_first = std::mem::take(&mut is_new);
+                if !is_first && !(state.wants_read && state.can_read()) {
                     state.set_driver(cx);
                     return Poll::Pending;
                 }
@@ -136,5 +140,34 @@ impl Outcome for () {
 impl<E: std::fmt::Display> Outcome for Result<(), E> {
     fn into_result(self) -> Result<(), String> {
         self.map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use crate::{Role, Setup, WebSocket};
+
+    #[tokio::test]
+    async fn greeting_goes_out_though_the_first_bytes_break_the_protocol() {
+        let (mut peer, io) = tokio::io::duplex(1024);
+        let reserved_bit = b"\xc1\x80\0\0\0\0";
+        peer.write_all(reserved_bit).await.unwrap();
+        let (mut socket, driver) = WebSocket::over(io, Role::Server, Setup::default());
+
+        let greeting = async {
+            socket.send("hello").await?;
+            socket.recv().await.transpose().map(drop)
+        };
+        let reading = async {
+            let mut first = [0; 8];
+            peer.read_exact(&mut first).await.unwrap();
+            drop(peer);
+            first
+        };
+        let (_, first) = tokio::join!(driver.run(greeting), reading);
+
+        assert_eq!(&first, b"\x81\x05hello\x88");
     }
 }
