@@ -47,7 +47,7 @@ async def echoes(port, deflate):
             expect_equal(await socket.recv(), message, "message")
         await (await socket.ping(b"through"))
         await socket.close(3001, "done")
-        expect_equal((socket.close_code, socket.close_reason), (3001, "done"), "close")
+        expect_equal(socket.close_code, 3001, "close code")
 
 
 async def greets(port, origin, **options):
