@@ -93,6 +93,10 @@ impl Handler for Collector<'_> {
             Flow::Continue
         }
     }
+
+    fn has_unseen(&self) -> bool {
+        !self.inbox.messages.is_empty()
+    }
 }
 
 /// Hands events to the application where they lie.
@@ -508,6 +512,9 @@ impl State {
         }
         if self.queued() < before || self.connection.ended().is_some() {
             self.wake_waiting();
+        }
+        if self.connection.ended().is_some() {
+            self.wake_receiver();
         }
         if self.is_over() {
             self.wake_receiver();

@@ -21,7 +21,7 @@ use self::input::{Copying, InPlace, Input};
 use self::outbound::Outbound;
 pub use self::outbound::Sender;
 pub use self::scratch::{Keys, Scratch};
-use crate::close::{self, Closing};
+use crate::close::{self, CloseCode, Closing};
 use crate::config::{Config, LINGER_BYTES, LINGER_TIME};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateParams;
@@ -63,7 +63,7 @@ pub enum Event<'a> {
     Ping(&'a [u8]),
     /// A Pong.
     Pong(&'a [u8]),
-    /// The peer's Close frame; it has been answered, and nothing follows.
+    /// The peer's Close frame; nothing follows. It is answered when the handler returns.
     Close(Closing<'a>),
 }
 
@@ -104,6 +104,15 @@ pub enum Flow {
 pub trait Handler {
     /// Takes one event; answers go through `sender` and leave with the same write.
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow;
+
+    /// Whether messages were taken that the application has not seen yet.
+    ///
+    /// Then the end of the connection waits for [`Connection::resume`], though no longer than half
+    /// the close timeout: an application may answer what came before a Close frame or a violation
+    /// of the protocol (RFC 6455 §5.5.1).
+    fn has_unseen(&self) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(Event<'_>, &mut Sender<'_>) -> Flow> Handler for F {
@@ -122,6 +131,16 @@ pub struct Connection {
     inflation: InflationContext,
     ended: Option<Ended>,
     discarded: u32,
+}
+
+/// What one step over the input came to.
+enum Step {
+    /// Something was handed on.
+    Done,
+    /// The input has nothing whole.
+    Dry,
+    /// The peer's Close frame.
+    Closed(Option<CloseCode>),
 }
 
 /// What is left of the transport.
@@ -165,7 +184,7 @@ impl Connection {
     /// There may be bytes to write afterwards: see [`Connection::is_over`].
     #[must_use]
     pub fn ended(&self) -> Option<Ended> {
-        self.ended
+        self.ended.filter(|_| !self.outbound.owes_end)
     }
 
     /// Whether a Close frame was sent, so that nothing more can be.
@@ -200,8 +219,8 @@ impl Connection {
     #[must_use]
     pub fn wants_half_close(&self) -> bool {
         let waits_for_server =
-            self.role() == Role::Client && matches!(self.ended, Some(Ended::Clean(_)));
-        self.ended.is_some() && self.outbound.transport == Transport::Open && !waits_for_server
+            self.role() == Role::Client && matches!(self.ended(), Some(Ended::Clean(_)));
+        self.ended().is_some() && self.outbound.transport == Transport::Open && !waits_for_server
     }
 
     /// Bytes of heap that are held for what the peer has not finished or we have not read.
@@ -242,6 +261,7 @@ impl Connection {
     /// again.
     pub fn resume(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) {
         self.inbound.is_paused = false;
+        self.settle(cx);
         let (mut unread, at) = self.inbound.take_kept();
         let mut input = InPlace::new(&mut unread[at..]);
         self.run_unkept(&mut input, cx, handler);
@@ -279,14 +299,17 @@ impl Connection {
 
     /// Acts on every deadline that has passed.
     pub fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.outbound.write_deadline.has_passed(cx.now) {
+        if self.outbound.owes_end && self.outbound.close_deadline.has_passed(cx.now) {
+            self.settle(cx);
+        } else if self.outbound.write_deadline.has_passed(cx.now) {
             self.ended.get_or_insert(Ended::WriteStalled);
             self.finish();
         } else if self.outbound.close_deadline.has_passed(cx.now) {
             self.ended.get_or_insert(Ended::CloseTimeout);
             self.finish();
         } else if self.inbound.deadline.has_passed(cx.now) {
-            self.fail(Violation::MessageTimeout, cx);
+            self.end(Ended::Violation(Violation::MessageTimeout));
+            self.settle(cx);
         }
     }
 
@@ -342,9 +365,12 @@ impl Connection {
                 return self.discard(input.rest().len());
             }
             match self.step(input, cx, handler) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(violation) => self.fail(violation, cx),
+                Ok(Step::Done) => {}
+                Ok(Step::Dry) => break,
+                Ok(Step::Closed(code)) => self.owe(Ended::Clean(code), cx, handler),
+                Err(violation) => {
+                    self.owe(Ended::Violation(violation), cx, handler);
+                }
             }
         }
         // What we do not read ourselves cannot be late.
@@ -355,14 +381,52 @@ impl Connection {
         }
     }
 
-    /// Takes one message or control frame; false when the input has none.
+    /// Acts on the end of the connection, or lets it wait for the application.
+    fn owe(&mut self, ended: Ended, cx: &mut Context<'_>, handler: &impl Handler) {
+        self.end(ended);
+        if handler.has_unseen() && !self.is_closing() {
+            self.inbound.is_paused = true;
+            let deadline = cx.now.after(cx.config.limits.close_timeout / 2);
+            self.outbound.close_deadline = Deadline::at(deadline);
+        } else {
+            self.settle(cx);
+        }
+    }
+
+    /// Notes an end that the peer has not been answered yet.
+    fn end(&mut self, ended: Ended) {
+        self.inbound.reset();
+        self.ended = Some(ended);
+        self.outbound.owes_end = true;
+    }
+
+    /// Answers an end that waited: the peer's Close frame, or a violation.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        if !self.outbound.owes_end {
+            return;
+        }
+        self.outbound.owes_end = false;
+        self.inbound.is_paused = false;
+        match self.ended {
+            Some(Ended::Clean(code)) => self.sender(cx).close_frame(code, ""),
+            Some(Ended::Violation(violation)) => {
+                let code = Some(violation.close_code());
+                self.sender(cx).close_frame(code, violation.reason())
+            }
+            _ => false,
+        };
+        let deadline = cx.now.after(cx.config.limits.close_timeout + LINGER_TIME);
+        self.outbound.close_deadline = Deadline::at(deadline);
+    }
+
+    /// Takes one message or control frame.
     #[inline]
     fn step(
         &mut self,
         input: &mut impl Input,
         cx: &mut Context<'_>,
         handler: &mut impl Handler,
-    ) -> Result<bool, Violation> {
+    ) -> Result<Step, Violation> {
         let masked = self.outbound.role == Role::Server;
         let (scratch, config) = (&mut *cx.scratch, cx.config);
         let mut inflation = Inflation::new(
@@ -376,7 +440,7 @@ impl Connection {
             .inbound
             .next(input, masked, &config.limits, &mut inflation)?
         else {
-            return Ok(false);
+            return Ok(Step::Dry);
         };
         let mut sender = Sender {
             outbound: &mut self.outbound,
@@ -396,13 +460,8 @@ impl Connection {
             Received::Pong(payload) => Event::Pong(payload),
             Received::Close(payload) => {
                 let closing = close::parse(payload)?;
-                sender.close_frame(closing.code, "");
-                self.ended = Some(Ended::Clean(closing.code));
-                let deadline = cx.now.after(config.limits.close_timeout + LINGER_TIME);
-                sender.outbound.close_deadline = Deadline::at(deadline);
                 handler.on_event(Event::Close(closing), &mut sender);
-                self.inbound.reset();
-                return Ok(true);
+                return Ok(Step::Closed(closing.code));
             }
         };
         // After our own Close frame nothing is handed on (RFC 6455 §1.4).
@@ -413,17 +472,7 @@ impl Connection {
             self.inbound.release();
         }
         scratch.inflate.trim();
-        Ok(true)
-    }
-
-    /// Tells the peer which rule it broke and reads no further.
-    fn fail(&mut self, violation: Violation, cx: &mut Context<'_>) {
-        let deadline = cx.now.after(cx.config.limits.close_timeout + LINGER_TIME);
-        self.sender(cx)
-            .close_frame(Some(violation.close_code()), violation.reason());
-        self.outbound.close_deadline = Deadline::at(deadline);
-        self.ended = Some(Ended::Violation(violation));
-        self.inbound.reset();
+        Ok(Step::Done)
     }
 
     /// Counts bytes that come after the end; too many of them end the wait for the peer.
@@ -436,6 +485,7 @@ impl Connection {
     }
 
     fn finish(&mut self) {
+        self.outbound.owes_end = false;
         self.outbound.transport = Transport::Closed;
         self.inbound.reset();
     }
@@ -445,7 +495,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("role", &self.role())
-            .field("ended", &self.ended)
+            .field("ended", &self.ended())
             .field("transport", &self.outbound.transport)
             .field("is_closing", &self.is_closing())
             .field("is_paused", &self.is_paused())

@@ -316,3 +316,85 @@ fn a_peer_that_keeps_sending_after_a_violation_is_left_after_256_kib() {
 
     assert!(server.connection.is_over());
 }
+
+#[test]
+fn what_came_before_a_close_frame_can_be_answered_before_it_is() {
+    let mut line = Line::open();
+    line.server.has_unseen = true;
+
+    line.client.send("last words");
+    line.client.close(1000, "");
+    line.carry();
+    assert_eq!(line.server.connection.ended(), None);
+    line.server.send("heard");
+    line.server.has_unseen = false;
+    line.server.resume();
+    line.carry();
+
+    assert_eq!(
+        line.server.connection.ended(),
+        Some(Ended::Clean(CloseCode::new(1000)))
+    );
+    assert_eq!(
+        line.client.connection.ended(),
+        Some(Ended::Clean(CloseCode::new(1000)))
+    );
+}
+
+#[test]
+fn what_came_before_a_violation_can_be_answered_before_it_is() {
+    let mut line = Line::open();
+    line.server.has_unseen = true;
+
+    line.client.send("good");
+    let mut bytes = line.client.written();
+    bytes.extend([0x83, 0x80]);
+    line.server.receive(&bytes);
+    line.server.send("good");
+    line.server.resume();
+
+    let written = line.server.written();
+    assert!(written.starts_with(b"\x81\x04good\x88"), "{written:x?}");
+    let violation = Ended::Violation(Violation::ReservedOpcode);
+    assert_eq!(line.server.connection.ended(), Some(violation));
+}
+
+#[test]
+fn an_application_that_stays_busy_holds_the_closing_handshake_for_half_its_time() {
+    let mut line = Line::open();
+    line.server.has_unseen = true;
+
+    line.client.send("unseen");
+    line.client.close(1000, "");
+    line.carry();
+    line.server.run_for(Duration::from_millis(2_499));
+    assert_eq!(line.server.connection.ended(), None);
+    line.server.run_for(Duration::from_millis(1));
+    line.carry();
+
+    assert!(line.client.connection.is_over());
+    assert_eq!(
+        line.client.connection.ended(),
+        Some(Ended::Clean(CloseCode::new(1000)))
+    );
+}
+
+#[test]
+fn closing_while_the_peers_close_frame_waits_completes_the_handshake() {
+    let mut line = Line::open();
+    line.server.has_unseen = true;
+
+    line.client.send("unseen");
+    line.client.close(1000, "");
+    line.carry();
+    line.server.close(1001, "");
+    assert!(line.server.connection.wants_resume());
+    line.server.resume();
+    line.carry();
+
+    assert_eq!(
+        line.server.connection.ended(),
+        Some(Ended::Clean(CloseCode::new(1000)))
+    );
+    assert!(line.client.connection.is_over());
+}

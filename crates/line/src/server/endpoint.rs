@@ -28,6 +28,7 @@ type Hook = Arc<dyn Fn(Upgrade) -> BoxFuture<Result<Accept, Response<Bytes>>> + 
 /// use holdwire::{Config, Endpoint, Upgrade, WebSocket};
 /// # use holdwire::http::{HeaderValue, Request};
 ///
+/// #[derive(Clone)]
 /// struct User(String);
 ///
 /// let chat = Endpoint::new(|socket: WebSocket, request: Request<()>| async move {

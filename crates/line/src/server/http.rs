@@ -267,6 +267,7 @@ async fn read_head(
     inner: &Inner,
 ) -> Result<Option<RequestHead>, Refusal> {
     let mut reader = HeadReader::new(inner.limits.head);
+    let mut deadline = deadline;
     loop {
         if let Some(head) = reader.read_request(received)? {
             return Ok(Some(head));
@@ -278,6 +279,10 @@ async fn read_head(
         };
         match read {
             Ok(Ok(0) | Err(_)) => return Ok(None),
+            // A kept-alive connection may be silent for longer than a head may take.
+            Ok(Ok(count)) if count == received.len() => {
+                deadline = deadline.min(Instant::now() + inner.limits.handshake_timeout);
+            }
             Ok(Ok(_)) => {}
             Err(_) if received.is_empty() => return Ok(None),
             Err(_) => return Err(Refusal::new(Reason::Timeout)),

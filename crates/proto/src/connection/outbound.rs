@@ -23,6 +23,8 @@ const SHARE_FROM: usize = 4 * 1024;
 pub(super) struct Outbound {
     pub(super) role: Role,
     pub(super) close_sent: bool,
+    /// The peer ended the connection and has not been answered yet.
+    pub(super) owes_end: bool,
     /// When the peer must have answered our Close frame, or have taken our last bytes.
     pub(super) close_deadline: Deadline,
     /// When the peer must have taken a byte.
@@ -271,6 +273,7 @@ impl Outbound {
         Self {
             role,
             close_sent: false,
+            owes_end: false,
             close_deadline: Deadline::NONE,
             write_deadline: Deadline::NONE,
             transport: Transport::Open,

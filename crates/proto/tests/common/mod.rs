@@ -55,6 +55,8 @@ pub struct Endpoint {
     pub pause_pattern: u64,
     /// The handler sends every message back.
     pub echoes: bool,
+    /// The application has not seen everything that the handler took.
+    pub has_unseen: bool,
     half_closed: bool,
 }
 
@@ -131,6 +133,7 @@ impl Endpoint {
             pauses: false,
             pause_pattern: 0,
             echoes: false,
+            has_unseen: false,
             half_closed: false,
         }
     }
@@ -160,6 +163,7 @@ impl Endpoint {
             pauses: self.pauses,
             pause_pattern: &mut self.pause_pattern,
             echoes: self.echoes,
+            has_unseen: self.has_unseen,
         };
         let mut cx = Context {
             now: self.now,
@@ -266,6 +270,7 @@ struct Recorder<'a> {
     pauses: bool,
     pause_pattern: &'a mut u64,
     echoes: bool,
+    has_unseen: bool,
 }
 
 impl holdwire_proto::Handler for Recorder<'_> {
@@ -284,6 +289,10 @@ impl holdwire_proto::Handler for Recorder<'_> {
         } else {
             Flow::Continue
         }
+    }
+
+    fn has_unseen(&self) -> bool {
+        self.has_unseen
     }
 }
 
