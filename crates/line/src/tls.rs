@@ -41,13 +41,16 @@ pub struct TlsAcceptor(tokio_rustls::TlsAcceptor);
 #[non_exhaustive]
 pub enum TlsError {
     /// This PEM file cannot be read, or has nothing of the kind in it.
-    File(Box<(PathBuf, pem::Error)>),
+    File(PathBuf, Cause),
     /// The PEM text has nothing of the kind in it.
-    Pem(Box<pem::Error>),
+    Pem(Cause),
     /// rustls does not take the certificates, the key, or the two together; or the installed
     /// provider lacks what TLS 1.2 and 1.3 need.
-    Rustls(Box<rustls::Error>),
+    Rustls(Cause),
 }
+
+/// What the library underneath said.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl TlsConnector {
     /// Trusts whom the operating system trusts, or Mozilla's list where it has none, as in a
@@ -77,18 +80,20 @@ impl TlsConnector {
     /// Trusts the certificates of a PEM file and no others.
     ///
     /// # Errors
-    /// [`TlsError::File`] when there is none in it.
+    /// [`TlsError::File`] when there is none in it, [`TlsError::Rustls`] when one is malformed.
     pub fn with_roots_file(path: impl AsRef<Path>) -> Result<Self, TlsError> {
-        Self::with_roots(certificates_in(path.as_ref())?)
+        Self::with_roots(certificates_in_file(path.as_ref())?)
     }
 
-    /// Trusts these certificates, in DER, and no others.
+    /// Trusts the certificates of a PEM text and no others.
     ///
     /// # Errors
-    /// [`TlsError::Rustls`] when one of them is malformed.
-    pub fn with_roots(
-        certificates: impl IntoIterator<Item = CertificateDer<'static>>,
-    ) -> Result<Self, TlsError> {
+    /// [`TlsError::Pem`] when there is none in it, [`TlsError::Rustls`] when one is malformed.
+    pub fn with_roots_pem(text: &[u8]) -> Result<Self, TlsError> {
+        Self::with_roots(certificates_in(text)?)
+    }
+
+    fn with_roots(certificates: Vec<CertificateDer<'static>>) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates {
             roots.add(certificate).map_err(rustls_error)?;
@@ -139,7 +144,7 @@ impl TlsAcceptor {
     ) -> Result<Self, TlsError> {
         let key = key.as_ref();
         let private_key = PrivateKeyDer::from_pem_file(key).map_err(|error| in_file(key, error))?;
-        Self::from_der(certificates_in(certificates.as_ref())?, private_key)
+        Self::from_der(certificates_in_file(certificates.as_ref())?, private_key)
     }
 
     /// As [`TlsAcceptor::from_pem_files`], from the texts.
@@ -148,17 +153,8 @@ impl TlsAcceptor {
     /// [`TlsError::Pem`] when there is no certificate or key in them, [`TlsError::Rustls`] when the
     /// two do not belong together.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let pem_error = |error| TlsError::Pem(Box::new(error));
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificates)
-            .collect::<Result<_, _>>()
-            .map_err(pem_error)?;
-        if chain.is_empty() {
-            return Err(pem_error(pem::Error::NoItemsFound));
-        }
-        Self::from_der(
-            chain,
-            PrivateKeyDer::from_pem_slice(key).map_err(pem_error)?,
-        )
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(in_text)?;
+        Self::from_der(certificates_in(certificates)?, key)
     }
 
     /// With a configuration of rustls: client certificates, several names, and so on.
@@ -209,7 +205,7 @@ impl fmt::Debug for TlsAcceptor {
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(file) => write!(f, "{} cannot be used for TLS", file.0.display()),
+            Self::File(path, _) => write!(f, "{} cannot be used for TLS", path.display()),
             Self::Pem(_) => f.write_str("the PEM text cannot be used for TLS"),
             Self::Rustls(_) => f.write_str("TLS cannot be set up so"),
         }
@@ -218,11 +214,8 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::File(file) => Some(&file.1),
-            Self::Pem(error) => Some(error.as_ref()),
-            Self::Rustls(error) => Some(error.as_ref()),
-        }
+        let (Self::File(_, cause) | Self::Pem(cause) | Self::Rustls(cause)) = self;
+        Some(cause.as_ref())
     }
 }
 
@@ -254,22 +247,35 @@ fn mozilla_roots() -> RootCertStore {
     }
 }
 
-fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| in_file(path, error))?;
-    if certificates.is_empty() {
-        return Err(in_file(path, pem::Error::NoItemsFound));
+fn certificates_in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(some_of)
+        .map_err(|error| in_file(path, error))
+}
+
+fn certificates_in(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    some_of(CertificateDer::pem_slice_iter(text)).map_err(in_text)
+}
+
+/// All of them, at least one.
+fn some_of<T>(items: impl Iterator<Item = Result<T, pem::Error>>) -> Result<Vec<T>, pem::Error> {
+    let items: Vec<T> = items.collect::<Result<_, _>>()?;
+    if items.is_empty() {
+        return Err(pem::Error::NoItemsFound);
     }
-    Ok(certificates)
+    Ok(items)
 }
 
 fn in_file(path: &Path, error: pem::Error) -> TlsError {
-    TlsError::File(Box::new((path.to_owned(), error)))
+    TlsError::File(path.to_owned(), error.into())
+}
+
+fn in_text(error: pem::Error) -> TlsError {
+    TlsError::Pem(error.into())
 }
 
 fn rustls_error(error: rustls::Error) -> TlsError {
-    TlsError::Rustls(Box::new(error))
+    TlsError::Rustls(error.into())
 }
 
 /// What is spoken in it (RFC 7301, RFC 6455 §4).

@@ -102,7 +102,7 @@ async fn wss_is_encrypted_inside_the_tunnel() {
     })
     .await;
     let client = Client::new()
-        .tls(TlsConnector::with_roots([own.cert.der().clone()]).unwrap())
+        .tls(TlsConnector::with_roots_pem(certificate.as_bytes()).unwrap())
         .proxy(Proxy::http(format!("http://{address}")).unwrap());
 
     let socket = client.connect("wss://server.example").await;
@@ -126,7 +126,7 @@ async fn proxy_at_an_https_url_is_spoken_to_by_tls() {
     })
     .await;
     let client = Client::new()
-        .tls(TlsConnector::with_roots([own.cert.der().clone()]).unwrap())
+        .tls(TlsConnector::with_roots_pem(certificate.as_bytes()).unwrap())
         .proxy(Proxy::http(format!("https://{address}")).unwrap());
 
     let socket = client.connect("ws://server.example").await;
