@@ -1,6 +1,7 @@
 //! Opening a connection: resolve, connect, tunnel, TLS, opening handshake.
 
 mod attempt;
+mod body;
 mod dial;
 mod error;
 mod exchange;

@@ -7,16 +7,17 @@ use bytes::BytesMut;
 use holdwire_proto::Role;
 use holdwire_proto::handshake::{Accepted, Connect, Endpoint, Pending, ResponseError};
 use http::Response;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::driver::Driver;
 use crate::stream::Stream;
 use crate::websocket::{Setup, WebSocket};
 
 use super::Client;
+use super::body::refused;
 use super::dial::dial;
 use super::error::{ConnectError, Phase, ProxyError};
-use super::exchange::{ask, refused};
+use super::exchange::{ask, deadline};
 
 /// A connection that was just opened, which nobody drives yet.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl Client {
             return Ok(dial(server, self.limits.connect).await?.into());
         };
         let mut stream = self.reach_proxy(proxy).await.map_err(ProxyError::failed)?;
-        let deadline = Instant::now() + self.limits.proxy;
+        let deadline = deadline(self.limits.proxy);
         proxies.tunnel(&mut stream, proxy, server, deadline).await?;
         Ok(stream)
     }
@@ -83,7 +84,7 @@ impl Client {
         if !endpoint.is_secure() {
             return Ok(stream);
         }
-        let deadline = Instant::now() + self.limits.tls;
+        let deadline = deadline(self.limits.tls);
         timeout_at(deadline, self.encrypt(stream, endpoint))
             .await
             .unwrap_or(Err(ConnectError::Timeout(Phase::Tls)))
@@ -119,7 +120,7 @@ impl Client {
         pending: Pending,
     ) -> Result<Opened, ConnectError> {
         let mut stream = self.secure(stream, endpoint).await?;
-        let deadline = Instant::now() + self.limits.handshake;
+        let deadline = deadline(self.limits.handshake);
         let mut received = BytesMut::new();
         let limit = (Phase::Handshake, deadline);
         let head = ask(&mut stream, &pending.encode(), &mut received, limit).await?;

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 
 use crate::stream::Stream;
 
+use super::body::refused;
 use super::dial::authority;
 use super::error::{ConnectError, Phase, ProxyError};
-use super::exchange::{ask, refused};
+use super::exchange::ask;
 use super::header;
 
 /// The HTTP proxy that connections go through, by CONNECT (RFC 9110 §9.3.6).

@@ -1,5 +1,8 @@
 //! What the client asks, and which answers it takes.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use holdwire::proto::deflate::{self, DeflateConfig};
@@ -336,19 +339,58 @@ async fn handshake_timeout_can_be_set() {
 }
 
 #[tokio::test]
-async fn dropping_the_attempt_closes_the_transport() {
-    let (io, mut peer) = Peer::pipe();
-    let client = Client::new();
-    let mut attempt = Box::pin(client.over(io, "ws://a.example"));
+async fn timeouts_may_be_without_end() {
+    let (address, server) = listen(async |mut peer: Peer| {
+        peer.accept("", b"").await;
+        peer
+    })
+    .await;
+    let client = Client::new()
+        .connect_timeout(Duration::MAX)
+        .handshake_timeout(Duration::MAX);
 
-    tokio::select! {
-        biased;
-        _ = &mut attempt => panic!("nobody answered"),
-        _ = peer.head() => {}
+    let socket = client.connect(format!("ws://{address}")).await;
+
+    assert!(socket.is_ok(), "{socket:?}");
+    drop(server.await.unwrap());
+}
+
+#[tokio::test]
+async fn dropping_the_attempt_at_any_await_closes_the_transport() {
+    for polls in 0.. {
+        let (io, server_io) = tokio::io::duplex(16);
+        let mut peer = Peer::new(server_io);
+        let client = Client::new();
+        let mut attempt = Box::pin(client.open_over(io, "ws://a.example"));
+        let is_done = {
+            let mut server = Box::pin(peer.accept("", b""));
+            let mut is_served = false;
+            let mut is_done = false;
+            for _ in 0..polls {
+                is_done = poll_once(attempt.as_mut()).await;
+                is_served = is_served || poll_once(server.as_mut()).await;
+                assert!(!is_done || is_served);
+            }
+            is_done
+        };
+        if is_done {
+            assert!(polls > 10, "the pipe is narrow, so there are many awaits");
+            return;
+        }
+
+        drop(attempt);
+
+        let rest = tokio::time::timeout(Duration::from_secs(5), peer.rest()).await;
+        assert!(
+            rest.is_ok(),
+            "after {polls} polls the transport is still open"
+        );
     }
-    drop(attempt);
+}
 
-    assert_eq!(peer.rest().await, b"");
+/// Polls once; whether the future is ready. A result is dropped.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
 }
 
 #[tokio::test]

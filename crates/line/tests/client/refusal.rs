@@ -108,6 +108,21 @@ async fn long_bodies_are_cut() {
     }
 }
 
+#[tokio::test]
+async fn long_chunked_body_is_cut() {
+    let chunk = format!("100\r\n{}\r\n", "x".repeat(0x100));
+    let chunks = chunk.repeat(400);
+
+    let refused = refused(format!(
+        "HTTP/1.1 500 No\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n{chunks}"
+    ))
+    .await;
+
+    assert!((MAX_BODY - chunk.len()..=MAX_BODY).contains(&refused.body().len()));
+    assert!(refused.body().iter().all(|&byte| byte == b'x'));
+    assert!(!refused.is_complete);
+}
+
 #[tokio::test(start_paused = true)]
 async fn slow_body_is_cut_when_the_handshake_has_lasted_long_enough() {
     let (io, mut peer) = Peer::pipe();
