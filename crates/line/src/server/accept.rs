@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::Inner;
+use super::drain::{Counted, Phase};
 use super::http::{self, Open};
-use super::{Inner, drain::Phase};
 use crate::stream::Stream;
 
 /// How long to wait when the system has no more descriptors.
@@ -27,7 +28,9 @@ pub(super) async fn accept_all(listener: TcpListener, inner: Arc<Inner>) {
         };
         match accepted {
             Ok((tcp, peer)) => {
-                tokio::spawn(connection(tcp, peer, Arc::clone(&inner)));
+                // Counted before its task runs, so that a shutdown cannot overlook it.
+                let counted = inner.handle.count();
+                tokio::spawn(connection(tcp, peer, Arc::clone(&inner), counted));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -47,8 +50,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one TCP connection: HTTP first, then perhaps WebSocket.
-async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>) {
-    let counted = inner.handle.count();
+async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted: Counted) {
     // The HTTP part has much to remember; it is boxed so that an open connection does not.
     let open = Box::pin(async {
         let deadline = Instant::now() + inner.limits.handshake_timeout;

@@ -110,15 +110,16 @@ impl ServerHandle {
 
     /// Waits until the server is shutting down and no connection is left.
     pub(super) async fn finished(&self) {
+        let mut phase = self.phase();
         loop {
             let ended = self.0.ended.notified();
             let mut ended = std::pin::pin!(ended);
             ended.as_mut().enable();
+            phase.mark_unchanged();
             let is_over = *self.0.phase.borrow() == Phase::Over;
             if self.is_draining() && (is_over || self.0.tasks.load(Ordering::Acquire) == 0) {
                 return;
             }
-            let mut phase = self.0.phase.subscribe();
             tokio::select! {
                 () = ended => {}
                 _ = phase.changed() => {}

@@ -273,9 +273,13 @@ async fn read_head(
             return Ok(Some(head));
         }
         received.reserve(READ_STEP);
+        let received_before = received.len();
         let read = tokio::select! {
+            // What has come is answered, even if only to say that the server is leaving.
+            biased;
             read = timeout_at(deadline, stream.read_buf(received)) => read,
             () = over(inner) => return Ok(None),
+            () = draining(inner), if received_before == 0 => return Ok(None),
         };
         match read {
             Ok(Ok(0) | Err(_)) => return Ok(None),
@@ -288,6 +292,12 @@ async fn read_head(
             Err(_) => return Err(Refusal::new(Reason::Timeout)),
         }
     }
+}
+
+/// Waits until the server is shutting down, so that a client who asks for nothing need not stay.
+async fn draining(inner: &Inner) {
+    let mut phase = inner.handle.phase();
+    drop(phase.wait_for(|phase| *phase != Phase::Serving).await);
 }
 
 /// Waits for the end of the server.
