@@ -14,7 +14,7 @@ use crate::handle::Shared;
 /// Moves one connection; ends when its transport is closed.
 ///
 /// It is a future: await it, spawn it, or join it with the application's own. [`Driver::run`]
-/// does the last without a second task.
+/// does the last without a second task. When it is dropped, the transport is closed at once.
 #[must_use = "a connection moves only while its driver is polled"]
 pub struct Driver {
     shared: Arc<Shared>,
@@ -42,12 +42,11 @@ impl Driver {
         F: Future,
         F::Output: Outcome,
     {
-        let mut handler = pin!(handler);
-        let mut is_running = true;
+        let mut handler = pin!(Some(handler));
+        let shared = self.shared();
         // Before the first read: what a handler says on its own goes out even if the first bytes
         // of the peer end the connection, and a handler that lends takes the very first event.
         let mut is_new = true;
-        let shared = self.shared;
         poll_fn(|cx| {
             loop {
                 if !is_new {
@@ -57,8 +56,10 @@ impl Driver {
                         state.wake_other_receiver(cx);
                     }
                 }
-                if is_running && let Some(end) = poll_handler(handler.as_mut(), cx) {
-                    is_running = false;
+                let running = handler.as_mut().as_pin_mut();
+                if let Some(end) = running.and_then(|running| poll_handler(running, cx)) {
+                    // With it go its handles.
+                    handler.set(None);
                     if let Err(message) = end {
                         tracing::warn!(error = %message, "a handler failed; the peer is told 1011");
                         shared.lock().close(CloseCode::INTERNAL_ERROR, "");
@@ -66,11 +67,11 @@ impl Driver {
                 }
                 let mut state = shared.lock();
                 let is_over = state.poll_write(cx).is_ready();
-                if is_over && !is_running {
+                if is_over && handler.is_none() {
                     return Poll::Ready(());
                 }
                 let is_first = std::mem::take(&mut is_new);
-                if !is_first && !(state.wants_read && state.can_read()) {
+                if !is_first && !state.driver_reads_again() {
                     state.set_driver(cx);
                     return Poll::Pending;
                 }
@@ -108,9 +109,21 @@ impl Future for Driver {
                 Poll::Ready(self.shared.closed())
             }
             Poll::Pending => {
+                if state.driver_reads_again() {
+                    cx.waker().wake_by_ref();
+                }
                 state.set_driver(cx);
                 Poll::Pending
             }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if !state.is_over() {
+            state.tear_down();
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A counted reference to a connection; the last one that goes closes it.
 
+use std::cell::Cell;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,17 +13,45 @@ use tokio::time::Instant;
 use crate::error::{Closed, Error};
 use crate::state::State;
 
-/// The state behind its lock.
-pub(crate) struct Shared(Mutex<State>);
+/// The state behind its lock, and how many handles there are.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    handles: AtomicUsize,
+}
+
+thread_local! {
+    /// The connection whose lending handler this thread is in.
+    static LENDING: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
 
 impl Shared {
     pub(crate) fn new(state: State) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(state)))
+        Arc::new(Self {
+            state: Mutex::new(state),
+            handles: AtomicUsize::new(0),
+        })
     }
 
+    /// # Panics
+    /// From inside the connection's own lending handler, where it would wait for itself.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held left a state that is at worst closed too early.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.state.try_lock() {
+            Ok(state) => state,
+            // A panic while the lock was held left a state that is at worst closed too early.
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                assert!(
+                    !std::ptr::eq(LENDING.get(), self),
+                    "a lending handler called its own connection; it has a sender to answer with"
+                );
+                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        }
+    }
+
+    /// Notes that this thread is in the connection's lending handler until the guard is dropped.
+    pub(crate) fn lending(&self) -> Lending {
+        Lending(LENDING.replace(self))
     }
 
     /// How the connection ended; lost, if it was torn down before it could.
@@ -34,12 +64,21 @@ impl Shared {
     }
 }
 
+/// This thread is in a lending handler; before that it may have been in another's.
+pub(crate) struct Lending(*const Shared);
+
+impl Drop for Lending {
+    fn drop(&mut self) {
+        LENDING.set(self.0);
+    }
+}
+
 /// A reference that counts.
 pub(crate) struct Handle(pub(crate) Arc<Shared>);
 
 impl Handle {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.lock().handles += 1;
+        shared.handles.fetch_add(1, Ordering::Relaxed);
         Self(shared)
     }
 
@@ -183,9 +222,8 @@ impl Clone for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let mut state = self.lock();
-        state.handles -= 1;
-        if state.handles == 0 {
+        if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let mut state = self.lock();
             let code = match state.connection.role() {
                 Role::Server => CloseCode::NORMAL,
                 Role::Client => CloseCode::GOING_AWAY,

@@ -29,9 +29,9 @@ impl Sink<Message> for WebSocket {
         Poll::Pending
     }
 
-    /// Queues the message; one that no longer fits beside what is queued is an [`Error::Full`].
+    /// Queues the message; after `poll_ready` it is never refused for want of room.
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.try_send(message)
+        self.handle.lock().send_after_room(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use crate::error::Error;
 use crate::stats::Stats;
 use crate::stream::Stream;
-use crate::tools::{self, Tools};
+use crate::tools::{self, READ_BUFFER, Tools};
 
 /// Messages are read ahead of a busy application up to this many bytes, so that the pings among
 /// them are answered; then reading pauses.
@@ -39,18 +39,29 @@ pub(crate) struct State {
     inbox: Inbox,
     timer: Option<Pin<Box<Sleep>>>,
     pub(crate) stats: Stats,
-    pub(crate) handles: usize,
     /// A lending receiver polls the transport's read side in place of the driver.
     pub(crate) is_lent: bool,
     /// Somebody else than the application's own polls drives the connection.
     pub(crate) is_driven: bool,
     needs_flush: bool,
     is_end_told: bool,
-    /// The application made room, so there may be something to read again.
-    pub(crate) wants_read: bool,
+    /// Reading stopped for want of room, or the application made some: the transport may hold
+    /// something that it will not announce again.
+    wants_read: bool,
+    /// The last stage that everybody who waits was woken for.
+    stage: Stage,
     driver: Option<Waker>,
     receiver: Option<Waker>,
     waiting: Vec<Waker>,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// No message will come any more; the transport is still there for our last bytes.
+    Ended,
+    Over,
 }
 
 /// What the application has not taken yet.
@@ -62,6 +73,11 @@ struct Inbox {
     pongs: Vec<Pong>,
 }
 
+/// What a message costs while it waits; an empty one is not free.
+fn cost(message: &Message) -> usize {
+    message.len() + size_of::<Message>()
+}
+
 /// A ping that waits for its pong, or a pong that waits for its asker.
 struct Pong {
     payload: [u8; 8],
@@ -71,6 +87,26 @@ struct Pong {
 impl Inbox {
     fn is_full(&self) -> bool {
         self.bytes >= READ_AHEAD
+    }
+
+    fn push(&mut self, message: Message) {
+        self.bytes += cost(&message);
+        self.messages.push_back(message);
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= cost(&message);
+        if self.messages.is_empty() {
+            // An idle connection holds no heap.
+            self.messages = VecDeque::new();
+        }
+        Some(message)
+    }
+
+    /// How many pings have their pong and were not told yet.
+    fn answered(&self) -> usize {
+        self.pongs.iter().filter(|pong| pong.is_here).count()
     }
 }
 
@@ -84,8 +120,7 @@ impl Handler for Collector<'_> {
     fn on_event(&mut self, event: Event<'_>, _: &mut Sender<'_>) -> Flow {
         note(&event, self.inbox, self.stats);
         if let Some(message) = event.into_message() {
-            self.inbox.bytes += message.len().max(1);
-            self.inbox.messages.push_back(message);
+            self.inbox.push(message);
         }
         if self.inbox.is_full() {
             Flow::Pause
@@ -139,12 +174,12 @@ impl State {
             inbox: Inbox::default(),
             timer: None,
             stats: Stats::default(),
-            handles: 0,
             is_lent: false,
             is_driven: false,
             needs_flush: false,
             is_end_told: false,
             wants_read: false,
+            stage: Stage::Open,
             driver: None,
             receiver: None,
             waiting: Vec::new(),
@@ -219,6 +254,31 @@ impl State {
         }
     }
 
+    /// As [`State::send`], for a caller who has waited for room and cannot wait again: the queue
+    /// may grow over its limit by this message.
+    #[cfg(feature = "stream")]
+    pub(crate) fn send_after_room(&mut self, message: Message) -> Result<(), Error> {
+        let length = message.len();
+        let roomy = self.roomy();
+        let sent = tools::with(|tools| {
+            self.with(tools, |connection, cx| {
+                let mut cx = with_config(cx, &roomy);
+                connection.sender(&mut cx).message(message)
+            })
+        });
+        self.wake_driver();
+        sent.map_err(|_| self.closed_error())?;
+        self.stats.sent.count(length);
+        Ok(())
+    }
+
+    /// The configuration without a limit on what waits to be written.
+    fn roomy(&self) -> Config {
+        let mut limits = self.config.limits.clone();
+        limits.send_queue = usize::MAX;
+        Config::clone(&self.config).limits(limits)
+    }
+
     pub(crate) fn send_prepared(&mut self, message: &proto::Prepared) -> Result<(), SendError> {
         self.send_with(|sender| sender.prepared(message))?;
         self.stats.sent.count(message.payload().len());
@@ -256,8 +316,11 @@ impl State {
         }
     }
 
+    /// Begins the closing handshake; a second call does nothing and wakes nobody.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
-        self.send_with(|sender| sender.close(code, reason));
+        if !self.connection.is_closing() {
+            self.send_with(|sender| sender.close(code, reason));
+        }
     }
 
     /// Nobody holds the connection any more: closes it and drops what nobody will read.
@@ -273,9 +336,36 @@ impl State {
         self.wake_driver();
     }
 
-    /// Whether the transport may be read now.
-    pub(crate) fn can_read(&self) -> bool {
-        !self.is_lent && !self.is_over() && !self.connection.is_paused()
+    /// Nobody drives the connection any more: closes the transport and tells everybody.
+    pub(crate) fn tear_down(&mut self) {
+        self.connection.handle_eof();
+        self.drop_transport();
+        self.stage = Stage::Over;
+        self.wake_waiting();
+        self.wake_receiver();
+    }
+
+    fn drop_transport(&mut self) {
+        self.stream = None;
+        self.timer = None;
+        self.output = Output::default();
+        self.needs_flush = false;
+    }
+
+    /// Whether the transport has to be read again, although it will not wake anybody: reading
+    /// had stopped for a reason that is gone.
+    pub(crate) fn reads_again(&self) -> bool {
+        self.wants_read && self.has_room() && !self.is_over() && !self.connection.is_paused()
+    }
+
+    /// Whether reading again is up to the driver, not to a lending receiver.
+    pub(crate) fn driver_reads_again(&self) -> bool {
+        !self.is_lent && self.reads_again()
+    }
+
+    /// A peer that sends and does not read waits until we have written.
+    fn has_room(&self) -> bool {
+        self.output.len() <= self.config.limits.send_queue
     }
 
     /// The error that ended the connection, told once.
@@ -312,38 +402,39 @@ impl State {
     /// The next message, or that none will come.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         if self.inbox.messages.is_empty() && self.connection.is_paused() {
+            let pongs = self.inbox.answered();
             tools::with(|tools| {
                 self.with_inbox(tools, |connection, cx, inbox, stats| {
                     connection.resume(cx, &mut Collector { inbox, stats });
                 });
             });
+            if self.inbox.answered() > pongs {
+                self.wake_waiting();
+            }
             self.wants_read = true;
             self.wake_driver();
         }
-        if let Some(message) = self.take_message() {
+        if let Some(message) = self.inbox.pop() {
             return Poll::Ready(Some(message));
         }
         if self.connection.ended().is_some() {
             return Poll::Ready(None);
         }
-        set(&mut self.receiver, cx);
+        self.set_receiver(cx);
         Poll::Pending
     }
 
-    fn take_message(&mut self) -> Option<Message> {
-        let message = self.inbox.messages.pop_front()?;
-        self.inbox.bytes -= message.len().max(1);
-        if self.inbox.messages.is_empty() {
-            // An idle connection holds no heap.
-            self.inbox.messages = VecDeque::new();
-        }
-        Some(message)
-    }
-
-    /// Moves a connection that has no driver.
+    /// Moves a connection that has no driver: whoever waits is the driver meanwhile.
     pub(crate) fn poll_undriven(&mut self, cx: &mut Context<'_>) {
-        self.poll_read(cx);
+        self.clear_driver();
+        if self.poll_read(cx) {
+            self.wake_other_receiver(cx);
+        }
         let _ = self.poll_write(cx);
+        if self.reads_again() {
+            cx.waker().wake_by_ref();
+        }
+        self.set_driver(cx);
     }
 
     /// Waits for room in the queue.
@@ -364,6 +455,14 @@ impl State {
     /// The driver is being polled and will look at everything before it rests.
     pub(crate) fn clear_driver(&mut self) {
         self.driver = None;
+    }
+
+    pub(crate) fn clear_receiver(&mut self) {
+        self.receiver = None;
+    }
+
+    pub(crate) fn set_receiver(&mut self, cx: &Context<'_>) {
+        set(&mut self.receiver, cx);
     }
 
     pub(crate) fn set_driver(&mut self, cx: &mut Context<'_>) {
@@ -397,27 +496,36 @@ impl State {
 
     /// Reads into the inbox; true when the application has news.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        self.wants_read = false;
         if self.is_lent {
             return false;
         }
         let before = (self.inbox.messages.len(), self.connection.ended());
+        let pongs = self.inbox.answered();
         tools::with(|tools| {
             self.poll_transport(cx, tools, |connection, cx, input, inbox, stats| {
                 connection.receive(input, cx, &mut Collector { inbox, stats });
             });
         });
+        if self.inbox.answered() > pongs {
+            self.wake_waiting();
+        }
         before != (self.inbox.messages.len(), self.connection.ended())
     }
 
     /// As [`State::poll_read`], but every event goes to `handler` where it lies.
+    ///
+    /// What it sends is never refused for want of room, for it cannot wait; instead nothing more
+    /// is read while the queue is over its limit.
     pub(crate) fn poll_lend(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) {
+        let roomy = self.roomy();
+        let pongs = self.inbox.answered();
         tools::with(|tools| {
             // What was read ahead before the lease began.
-            while let Some(message) = self.take_message() {
+            while let Some(message) = self.inbox.pop() {
                 let event = Event::from(&message);
                 let flow = self.with(tools, |connection, cx| {
-                    handler.on_event(event, &mut connection.sender(cx))
+                    let mut cx = with_config(cx, &roomy);
+                    handler.on_event(event, &mut connection.sender(&mut cx))
                 });
                 if flow == Flow::Pause {
                     return;
@@ -425,28 +533,26 @@ impl State {
             }
             if self.connection.is_paused() {
                 self.with_inbox(tools, |connection, cx, inbox, stats| {
-                    connection.resume(
-                        cx,
-                        &mut Lender {
-                            handler,
-                            inbox,
-                            stats,
-                        },
-                    );
-                });
-            }
-            self.poll_transport(cx, tools, |connection, cx, input, inbox, stats| {
-                connection.receive(
-                    input,
-                    cx,
-                    &mut Lender {
+                    let mut lender = Lender {
                         handler,
                         inbox,
                         stats,
-                    },
-                );
+                    };
+                    connection.resume(&mut with_config(cx, &roomy), &mut lender);
+                });
+            }
+            self.poll_transport(cx, tools, |connection, cx, input, inbox, stats| {
+                let mut lender = Lender {
+                    handler,
+                    inbox,
+                    stats,
+                };
+                connection.receive(input, &mut with_config(cx, &roomy), &mut lender);
             });
         });
+        if self.inbox.answered() > pongs {
+            self.wake_waiting();
+        }
     }
 
     /// Reads until the transport has nothing more or nobody wants more.
@@ -462,19 +568,25 @@ impl State {
             &mut Stats,
         ),
     ) {
+        self.wants_read = false;
         if self.connection.wants_resume() {
             self.with_inbox(tools, |connection, cx, inbox, stats| {
                 receive(connection, cx, &mut [], inbox, stats);
             });
         }
-        while let Some(stream) = &mut self.stream {
-            // A peer that sends and does not read waits until we have written.
-            let is_full = self.output.len() > self.config.limits.send_queue;
-            if is_full || self.connection.is_paused() || self.connection.is_over() {
+        while !self.connection.is_paused() && !self.connection.is_over() {
+            if !self.has_room() {
+                self.wants_read = true;
                 break;
             }
+            let Some(stream) = &mut self.stream else {
+                break;
+            };
             let mut is_dry = false;
             let mut input = std::mem::take(&mut tools.buffer);
+            if input.is_empty() {
+                input = vec![0; READ_BUFFER].into();
+            }
             let mut buffer = ReadBuf::new(&mut input);
             let read = Pin::new(stream).poll_read(cx, &mut buffer);
             let count = buffer.filled().len();
@@ -500,27 +612,36 @@ impl State {
     ///
     /// `Ready` when the transport is gone.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let before = self.queued();
+        let before = (self.queued(), self.needs_flush);
         self.write(cx);
         while self.poll_deadline(cx) {
             self.write(cx);
         }
         if self.connection.is_over() {
-            self.stream = None;
-            self.timer = None;
-            self.output = Output::default();
+            self.drop_transport();
         }
-        if self.queued() < before || self.connection.ended().is_some() {
+        let stage = self.current_stage();
+        let is_further = std::mem::replace(&mut self.stage, stage) != stage;
+        if is_further || (self.queued(), self.needs_flush) < before {
             self.wake_waiting();
         }
-        if self.connection.ended().is_some() {
+        if is_further || (self.is_lent && self.reads_again()) {
             self.wake_receiver();
         }
-        if self.is_over() {
-            self.wake_receiver();
+        if stage == Stage::Over {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+
+    fn current_stage(&self) -> Stage {
+        if self.is_over() {
+            Stage::Over
+        } else if self.connection.ended().is_some() {
+            Stage::Ended
+        } else {
+            Stage::Open
+        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>) {
@@ -612,6 +733,16 @@ impl State {
         for waker in std::mem::take(&mut self.waiting) {
             waker.wake();
         }
+    }
+}
+
+/// The same loan under other limits.
+fn with_config<'a>(cx: &'a mut proto::Context<'_>, config: &'a Config) -> proto::Context<'a> {
+    proto::Context {
+        now: cx.now,
+        config,
+        output: &mut *cx.output,
+        scratch: &mut *cx.scratch,
     }
 }
 

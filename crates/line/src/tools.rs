@@ -8,10 +8,11 @@ use holdwire_proto::time::{Clock, Tick};
 use tokio::time::Instant;
 
 /// Bytes read at once, whatever the number of connections.
-const READ_BUFFER: usize = 64 * 1024;
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
 /// One for each thread that drives connections.
 pub(crate) struct Tools {
+    /// Made when something is first read into it.
     pub(crate) buffer: Box<[u8]>,
     pub(crate) scratch: Scratch,
     /// A write buffer that nobody uses.
@@ -26,7 +27,7 @@ thread_local! {
 pub(crate) fn with<T>(act: impl FnOnce(&mut Tools) -> T) -> T {
     let mut tools = TOOLS.take().unwrap_or_else(|| {
         Box::new(Tools {
-            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            buffer: Box::default(),
             // The thread's generator is cryptographically secure (RFC 6455 §10.3).
             scratch: Scratch::new(Box::new(rand::random)),
             spare: Vec::new(),

@@ -209,9 +209,13 @@ impl WebSocket {
     ///
     /// This is the fast path, for an application that answers at once: the handler replies by the
     /// [`Sender`](holdwire_proto::Sender) it is lent, and all replies to one read leave in one
-    /// write. It must not call this connection's other methods (they would wait for the lock that
-    /// the call holds); methods of other connections are fine. After a pause await this
-    /// method again, with the same handler or another.
+    /// write. A reply is never refused for want of room: nothing more is read while more than
+    /// [`send_queue`](holdwire_proto::Limits::send_queue) bytes wait to be written. Methods of
+    /// other connections may be called. After a pause await this method again, with the same
+    /// handler or another.
+    ///
+    /// # Panics
+    /// When the handler calls a method of its own connection, which the call holds.
     ///
     /// # Errors
     /// As [`WebSocket::recv`].
@@ -240,18 +244,24 @@ impl WebSocket {
         poll_fn(|cx| {
             let mut state = lease.0.lock();
             state.is_lent = true;
+            state.clear_receiver();
             let mut watched = Watched {
                 handler: &mut handler,
                 paused: false,
             };
+            let lending = lease.0.0.lending();
             state.poll_lend(cx, &mut watched);
+            drop(lending);
             let paused = watched.paused;
             let _ = state.poll_write(cx);
             match state.connection.ended() {
                 Some(ended) => Poll::Ready(Error::of(ended).map_or(Ok(()), Err)),
                 None if paused => Poll::Ready(Ok(())),
                 None => {
-                    state.wait(cx);
+                    if state.reads_again() {
+                        cx.waker().wake_by_ref();
+                    }
+                    state.set_receiver(cx);
                     Poll::Pending
                 }
             }
