@@ -1,2 +1,17 @@
-//! Nothing but tests: that the documents and the examples say the same, and that the code in the
-//! guides compiles.
+//! Nothing but tests: that the code in the guides compiles, and that the documents show the
+//! examples as they are.
+
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../docs/guide/server.md")]
+    struct Server;
+
+    #[doc = include_str!("../../docs/guide/client.md")]
+    struct Client;
+
+    #[doc = include_str!("../../docs/guide/deflate.md")]
+    struct Deflate;
+
+    #[doc = include_str!("../../docs/guide/sans-io.md")]
+    struct SansIo;
+}
