@@ -438,3 +438,21 @@ async fn opened_connection_is_driven_by_the_caller() {
 
     assert_eq!(closed.code(), 1001, "the only handle of a client went");
 }
+
+#[test]
+fn attempts_can_be_spawned_and_are_not_large() {
+    const PAGE: usize = 4096;
+    fn size<T: Send>(_: &T) -> usize {
+        size_of::<T>()
+    }
+    let client = Client::new();
+
+    let (io, _peer) = tokio::io::duplex(1);
+    let sizes = [
+        size(&connect("ws://a.example")),
+        size(&client.open("ws://a.example")),
+        size(&client.over(io, "ws://a.example")),
+    ];
+
+    assert!(sizes.iter().all(|&size| size < 2 * PAGE), "{sizes:?}");
+}
