@@ -142,3 +142,30 @@ fn a_message_that_was_refused_for_a_full_queue_leaves_the_context_alone() {
 
     assert_eq!(line.client.seen, [text(&long), text(&long)]);
 }
+
+#[test]
+fn a_shared_compressor_keeps_to_the_window_of_each_connection() {
+    use holdwire_proto::deflate::WindowBits;
+
+    let wide = DeflateConfig::default();
+    let narrow = DeflateConfig {
+        server_max_window_bits: WindowBits::MIN,
+        ..wide
+    };
+    // Repeats itself beyond a window of 512 bytes, and nowhere else.
+    let noise: Vec<u8> = (0..2000_u32)
+        .map(|index| index.wrapping_mul(2_654_435_761).to_be_bytes()[1] ^ index.to_be_bytes()[3])
+        .collect();
+    let message = [&noise[..], &noise].concat();
+    let [mut server, _] = crate::agreed::both_with(wide, &holdwire_proto::Config::default());
+    server.send(message.clone());
+    let with_wide = server.written().len();
+
+    let [other, _] = crate::agreed::both_with(narrow, &holdwire_proto::Config::default());
+    server.connection = other.connection;
+    server.send(message.clone());
+    let with_narrow = server.written().len();
+
+    assert!(with_wide < 2500, "{with_wide} bytes");
+    assert!(with_narrow > 3500, "{with_narrow} bytes");
+}
