@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderMap, Request};
-use holdwire_proto::handshake::{Effective, HeadLimits};
+use ::http::{HeaderMap, Request, StatusCode};
+use holdwire_proto::handshake::{Effective, HeadLimits, Hosts};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::task::JoinSet;
 
@@ -59,12 +59,13 @@ pub struct Server {
 struct Inner {
     endpoints: Vec<(Path, Endpoint)>,
     limits: ServerLimits,
+    hosts: Option<Hosts>,
     peers: Option<Peers>,
     observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "fallback")]
     fallback: Option<fallback::Fallback>,
     #[cfg(feature = "tls")]
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<crate::tls::TlsAcceptor>,
     handle: ServerHandle,
     permits: accept::Permits,
 }
@@ -132,6 +133,7 @@ impl Server {
             inner: Inner {
                 endpoints: Vec::new(),
                 limits: ServerLimits::default(),
+                hosts: None,
                 peers: None,
                 observer: None,
                 #[cfg(feature = "fallback")]
@@ -212,8 +214,17 @@ impl Server {
 
     /// Speaks TLS on every listener.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
-        self.inner.tls = Some(config.into());
+    pub fn tls(mut self, acceptor: crate::tls::TlsAcceptor) -> Self {
+        self.inner.tls = Some(acceptor);
+        self
+    }
+
+    /// The hosts that the server answers for, on every endpoint and for every page. Default: any.
+    ///
+    /// A server on a loopback address should name them: a page of `evil.example` whose name is
+    /// made to point at 127.0.0.1 is otherwise of the same origin (DNS rebinding). Others get 421.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.inner.hosts = Some(hosts);
         self
     }
 
@@ -246,7 +257,13 @@ impl Server {
     /// # Cancel safety
     /// When the future is dropped, no more connections are accepted; those that are open go on.
     pub async fn run(self) -> io::Result<()> {
-        let inner = Arc::new(self.inner);
+        let mut inner = self.inner;
+        if let Some(hosts) = &inner.hosts {
+            for (_, endpoint) in &mut inner.endpoints {
+                endpoint.rules.hosts = hosts.clone();
+            }
+        }
+        let inner = Arc::new(inner);
         let mut loops = JoinSet::new();
         for listener in self.listeners {
             loops.spawn(accept::accept_all(listener, Arc::clone(&inner)));
@@ -266,6 +283,13 @@ impl fmt::Debug for Server {
 }
 
 impl Inner {
+    /// Tells the observer how a handshake was answered.
+    fn count(&self, status: StatusCode) {
+        if let Some(observer) = &self.observer {
+            observer.handshake(status);
+        }
+    }
+
     fn endpoint(&self, path: &str) -> Option<&Endpoint> {
         let exactly =
             |(own, _): &&(Path, Endpoint)| matches!(own, Path::Exactly(own) if **own == *path);

@@ -5,14 +5,13 @@
 
 mod access;
 mod health;
-mod host;
 mod page;
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use holdwire::ServerHandle;
@@ -21,7 +20,6 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
 
 pub use health::Status;
-pub use host::HostRule;
 
 use crate::config::ServeConfig;
 use crate::metrics::{self, Metrics};
@@ -33,8 +31,6 @@ pub struct Site {
     pub metrics: Metrics,
     /// Whether the server is ready, and since when it runs.
     pub status: Status,
-    /// Which names the server answers to.
-    pub hosts: HostRule,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections come by TLS.
@@ -48,7 +44,6 @@ impl Site {
         Self {
             metrics: Metrics::new(),
             status: Status::new(),
-            hosts: HostRule::new(config.is_loopback(), &config.host),
             trusted_proxies: config.trusted_proxy.value.clone(),
             is_secure: config.tls().is_some(),
             server: OnceLock::new(),
@@ -64,7 +59,6 @@ impl Site {
 
 /// The routes, with the host check and the access log around them.
 pub fn router(site: Arc<Site>) -> Router {
-    let check_host = from_fn_with_state(site.clone(), host::check);
     page::routes()
         .route("/health", get(health::all))
         .route("/health/live", get(health::live))
@@ -75,7 +69,6 @@ pub fn router(site: Arc<Site>) -> Router {
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n")
         })
-        .layer(check_host)
         .layer(from_fn(harden))
         .layer(from_fn(access::log))
         .with_state(site)

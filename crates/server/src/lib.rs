@@ -4,7 +4,7 @@
 //!  main ──► cli ──► config ──► check, log, banner
 //!             │
 //!             ├──► serve ────► listen, endpoints, signals
-//!             │        └─────► http (pages, health, host check, access log) ──► metrics
+//!             │        └─────► http (pages, health, access log) ──► metrics
 //!             └──► connect         └──► proxy_headers (who the client is)
 //! ```
 //!

@@ -1,11 +1,13 @@
 //! `holdwire serve`: from a checked configuration to a running server.
 
+use std::error::Error as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use holdwire::handshake::{Effective, Host, Hosts, Origin, Origins, Subprotocols};
 use holdwire::proto::deflate::DeflateConfig;
+use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, Limits, Peer, Server, ServerLimits};
 use http::HeaderMap;
 use http::uri::Scheme;
@@ -53,13 +55,11 @@ fn build(
     site: &Arc<Site>,
     listeners: Vec<TcpListener>,
 ) -> Result<Server, ConfigError> {
-    let hosts = hosts(config);
     let limits = Config::default().limits(limits(config));
     let deflating = limits.clone().deflate(DeflateConfig::default());
     let talk = Talk::new(config, Arc::clone(site));
     let root = Endpoint::new(move |socket, request| talk.clone().run(socket, request))
         .origins(origins(config))
-        .hosts(hosts.clone())
         .subprotocols(subprotocols(config))
         .config(if config.deflate.value {
             deflating.clone()
@@ -71,13 +71,13 @@ fn build(
         endpoints::echo(socket, request, Arc::clone(&echo_site))
     })
     .origins(Origins::Any)
-    .hosts(hosts)
     .subprotocols(Subprotocols::FirstOffered)
     .config(deflating);
 
     let trusted = config.trusted_proxy.value.clone();
     let is_secure = config.tls().is_some();
-    let server = Server::on(listeners)
+    let mut server = Server::on(listeners)
+        .hosts(hosts(config))
         .limits(ServerLimits {
             handshake_timeout: config.handshake_timeout.value,
             max_connections: config.max_connections.max().unwrap_or(usize::MAX),
@@ -90,6 +90,19 @@ fn build(
         .endpoint("/echo", echo)
         .fallback(router(Arc::clone(site)));
     site.count_queues_of(server.handle());
+    if let Some((certificate, key)) = config.tls() {
+        let acceptor = TlsAcceptor::from_pem_files(certificate, key).map_err(|error| {
+            let reason = error.source().map(|source| format!(": {source}"));
+            ConfigError::about(
+                format!("tls-cert = {certificate:?}, tls-key = {key:?}"),
+                Problem::new(
+                    format!("{error}{}", reason.unwrap_or_default()),
+                    "give a certificate chain and its own private key in PEM",
+                ),
+            )
+        })?;
+        server = server.tls(acceptor);
+    }
     Ok(server)
 }
 

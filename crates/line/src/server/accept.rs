@@ -81,7 +81,7 @@ async fn transport(tcp: TcpStream, inner: &Inner, deadline: Instant) -> Option<S
     #[cfg(feature = "tls")]
     if let Some(acceptor) = &inner.tls {
         return match timeout_at(deadline, acceptor.accept(tcp)).await {
-            Ok(Ok(tls)) => Some(Stream::new(tls)),
+            Ok(Ok(tls)) => Some(tls),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "TLS handshake failed");
                 None

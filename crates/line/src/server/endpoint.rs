@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdwire_proto::Config;
-use holdwire_proto::handshake::{Acceptance, Hosts, Origins, Rules, Subprotocol, Subprotocols};
+use holdwire_proto::handshake::{Acceptance, Origins, Rules, Subprotocol, Subprotocols};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use super::Peer;
@@ -80,13 +80,6 @@ impl Endpoint {
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.rules.origins = origins;
-        self
-    }
-
-    /// The hosts that the endpoint answers for. Default: any.
-    #[must_use]
-    pub fn hosts(mut self, hosts: Hosts) -> Self {
-        self.rules.hosts = hosts;
         self
     }
 

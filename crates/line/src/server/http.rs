@@ -83,7 +83,8 @@ pub(super) async fn serve(
         let head = match read_head(&mut stream, &mut received, deadline, inner).await {
             Ok(head) => head?,
             Err(refusal) => {
-                refuse(stream, &refusal, inner).await;
+                inner.count(refusal.response().status());
+                refuse(stream, &refusal).await;
                 return None;
             }
         };
@@ -102,7 +103,8 @@ pub(super) async fn serve(
         } else {
             Refusal::application(handshake::unavailable(RETRY_AFTER))
         };
-        refuse(stream, &refusal, inner).await;
+        inner.count(refusal.response().status());
+        refuse(stream, &refusal).await;
         return None;
     }
 }
@@ -132,6 +134,10 @@ async fn exchange(
     if let Some(fallback) = &inner.fallback
         && !head.wants_websocket()
     {
+        if let Err(refusal) = inner.hosts.clone().unwrap_or_default().check(&head.request) {
+            refuse(stream, &refusal).await;
+            return Next::Over;
+        }
         let next = tokio::select! {
             next = fallback.exchange(stream, head, raw, received, client) => next,
             () = over(inner) => None,
@@ -149,7 +155,8 @@ async fn exchange(
     let (response, mut setup, request, endpoint, permit) = match upgraded {
         Ok(upgraded) => upgraded,
         Err(refusal) => {
-            refuse(stream, &refusal, inner).await;
+            inner.count(refusal.response().status());
+            refuse(stream, &refusal).await;
             return Next::Over;
         }
     };
@@ -161,8 +168,8 @@ async fn exchange(
     if !matches!(written.await, Ok(Ok(()))) {
         return Next::Over;
     }
+    inner.count(StatusCode::SWITCHING_PROTOCOLS);
     if let Some(observer) = &inner.observer {
-        observer.handshake(StatusCode::SWITCHING_PROTOCOLS);
         observer.opened(&request);
     }
     setup.received = Bytes::from(received);
@@ -308,12 +315,9 @@ async fn over(inner: &Inner) {
 }
 
 /// Sends a refusal, so that the client can read it, and reads nothing of what follows.
-async fn refuse(mut stream: Stream, refusal: &Refusal, inner: &Inner) {
-    let status = refusal.response().status();
-    tracing::info!(status = status.as_u16(), "handshake refused: {refusal}");
-    if let Some(observer) = &inner.observer {
-        observer.handshake(status);
-    }
+async fn refuse(mut stream: Stream, refusal: &Refusal) {
+    let status = refusal.response().status().as_u16();
+    tracing::info!(status, "request refused: {refusal}");
     let response = encode_response(refusal.response());
     // A client that does not read its refusal, or is gone, is no trouble of ours.
     let _: Result<io::Result<()>, _> = timeout(LINGER_TIME, async {

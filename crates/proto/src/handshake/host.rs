@@ -4,8 +4,8 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use http::Request;
 use http::header::HOST;
+use http::{Request, Version};
 
 use super::refusal::{Reason, Refusal};
 use super::token::one;
@@ -177,13 +177,13 @@ impl Hosts {
 
     /// Checks an ordinary request, so that pages are as safe as connections.
     ///
-    /// One that names no host passes: browsers always do (HTTP/1.0 need not).
-    ///
     /// # Errors
-    /// [`Refusal`]: 421 for a host that is not the server's, 400 for one that is malformed or repeated.
+    /// [`Refusal`]: 421 for a host that is not the server's, 400 for one that is malformed,
+    /// repeated, or missing where HTTP/1.1 demands it (RFC 9112 §3.2).
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
         match Host::of(request).map_err(Refusal::new)? {
             Some(host) if !self.admits(&host) => Err(Refusal::new(Reason::misdirected(&host))),
+            None if request.version() == Version::HTTP_11 => Err(Refusal::new(Reason::HostMissing)),
             _ => Ok(()),
         }
     }
