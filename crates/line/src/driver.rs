@@ -30,6 +30,12 @@ impl Driver {
         Arc::clone(&self.shared)
     }
 
+    /// Says that [`Driver::run`] follows, before the handler is made: making it may already drop
+    /// the last handle.
+    pub(crate) fn will_run(&self) {
+        self.shared.lock().runs_handler = true;
+    }
+
     /// Runs an application's handler and the connection in one task.
     ///
     /// The handler is polled first, so that everything it sends in answer to one read leaves in
@@ -44,6 +50,7 @@ impl Driver {
     {
         let mut handler = pin!(Some(handler));
         let shared = self.shared();
+        self.will_run();
         // Before the first read: what a handler says on its own goes out even if the first bytes
         // of the peer end the connection, and a handler that lends takes the very first event.
         let mut is_new = true;
@@ -66,6 +73,9 @@ impl Driver {
                     }
                 }
                 let mut state = shared.lock();
+                if !shared.is_held() {
+                    state.abandon();
+                }
                 let is_over = state.poll_write(cx).is_ready();
                 if is_over && handler.is_none() {
                     return Poll::Ready(());

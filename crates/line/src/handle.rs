@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use holdwire_proto::{CloseCode, Ended, Message, Prepared, Role, SendError};
+use holdwire_proto::{CloseCode, Ended, Message, Prepared, SendError};
 use tokio::time::Instant;
 
 use crate::error::{Closed, Error};
@@ -52,6 +52,11 @@ impl Shared {
     /// Notes that this thread is in the connection's lending handler until the guard is dropped.
     pub(crate) fn lending(&self) -> Lending {
         Lending(LENDING.replace(self))
+    }
+
+    /// Whether anybody holds the connection besides its driver.
+    pub(crate) fn is_held(&self) -> bool {
+        self.handles.load(Ordering::Acquire) > 0
     }
 
     /// How the connection ended; lost, if it was torn down before it could.
@@ -223,12 +228,7 @@ impl Clone for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let mut state = self.lock();
-            let code = match state.connection.role() {
-                Role::Server => CloseCode::NORMAL,
-                Role::Client => CloseCode::GOING_AWAY,
-            };
-            state.abandon(code);
+            self.lock().handle_last_dropped();
         }
     }
 }

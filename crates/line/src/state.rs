@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Buf;
 use holdwire_proto::{
-    self as proto, CloseCode, Config, Connection, Event, Flow, Handler, Message, Output, SendError,
-    Sender,
+    self as proto, CloseCode, Config, Connection, Event, Flow, Handler, Message, Output, Role,
+    SendError, Sender,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -43,6 +43,9 @@ pub(crate) struct State {
     pub(crate) is_lent: bool,
     /// Somebody else than the application's own polls drives the connection.
     pub(crate) is_driven: bool,
+    /// The driver polls the handler too. A handler that fails drops its handles before it says
+    /// so, and the close code depends on it: the driver abandons the connection.
+    pub(crate) runs_handler: bool,
     needs_flush: bool,
     is_end_told: bool,
     /// Reading stopped for want of room, or the application made some: the transport may hold
@@ -176,6 +179,7 @@ impl State {
             stats: Stats::default(),
             is_lent: false,
             is_driven: false,
+            runs_handler: false,
             needs_flush: false,
             is_end_told: false,
             wants_read: false,
@@ -323,8 +327,21 @@ impl State {
         }
     }
 
+    /// The last handle is gone: the connection is closed, by whoever knows why.
+    pub(crate) fn handle_last_dropped(&mut self) {
+        if self.runs_handler {
+            self.wake_driver();
+        } else {
+            self.abandon();
+        }
+    }
+
     /// Nobody holds the connection any more: closes it and drops what nobody will read.
-    pub(crate) fn abandon(&mut self, code: CloseCode) {
+    pub(crate) fn abandon(&mut self) {
+        let code = match self.connection.role() {
+            Role::Server => CloseCode::NORMAL,
+            Role::Client => CloseCode::GOING_AWAY,
+        };
         self.close(code, "");
         self.inbox.messages = VecDeque::new();
         self.inbox.bytes = 0;

@@ -186,6 +186,7 @@ async fn exchange(
             opened: Instant::now(),
         })
     });
+    driver.will_run();
     let handler = (endpoint.handle)(socket, request);
     Next::Open(Open {
         driver,

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
+pub mod raw;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

@@ -1,0 +1,156 @@
+//! Shutting down: told, spread, bounded.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::close;
+use common::raw::{Raw, UPGRADE, free, run};
+use holdwire::http::Request;
+use holdwire::{CloseCode, Endpoint, ServerHandle, WebSocket};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+type Served = JoinHandle<std::io::Result<()>>;
+
+async fn serve() -> (SocketAddr, ServerHandle, Served) {
+    let (server, address) = free().await;
+    let wait = |mut socket: WebSocket, _: Request<()>| async move {
+        while let Some(Ok(_)) = socket.recv().await {}
+    };
+    let (handle, served) = run(server.endpoint_for_all(Endpoint::new(wait)));
+    (address, handle, served)
+}
+
+async fn open(address: SocketAddr) -> Raw {
+    let mut raw = Raw::send(address, UPGRADE).await;
+    assert_eq!(raw.answer_to_head().await.status, 101);
+    raw
+}
+
+#[tokio::test]
+async fn without_connections_it_returns_at_once_and_so_does_run() {
+    let (_, handle, served) = serve().await;
+    let start = Instant::now();
+
+    handle
+        .shutdown(CloseCode::GOING_AWAY, Duration::from_secs(60))
+        .await;
+    served.await.unwrap().unwrap();
+
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_client_that_asked_for_nothing_does_not_hold_it_back() {
+    let (address, handle, served) = serve().await;
+    let mut silent = Raw::open(address).await;
+    // Accepting is in order: once this one is open, the silent one is known.
+    let mut other = open(address).await;
+    other.write(close(1000, "")).await;
+    other.rest().await;
+    drop(other);
+    let start = Instant::now();
+
+    handle
+        .shutdown(CloseCode::GOING_AWAY, Duration::from_secs(8))
+        .await;
+    served.await.unwrap().unwrap();
+
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(silent.rest().await, b"");
+}
+
+#[tokio::test]
+async fn closes_carry_the_code_and_are_spread_over_the_window() {
+    let (address, handle, served) = serve().await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(open(address).await);
+    }
+    let start = Instant::now();
+
+    let told = clients.into_iter().map(|mut raw| {
+        tokio::spawn(async move {
+            let frame = raw.frame().await;
+            let at = start.elapsed();
+            raw.write(close(1012, "")).await;
+            raw.rest().await;
+            (frame, at)
+        })
+    });
+    let told: Vec<_> = told.collect();
+    handle
+        .shutdown(CloseCode::SERVICE_RESTART, Duration::from_secs(1))
+        .await;
+    served.await.unwrap().unwrap();
+
+    let mut times = Vec::new();
+    for one in told {
+        let (frame, at) = one.await.unwrap();
+        assert_eq!(frame, (0x8, 1012_u16.to_be_bytes().to_vec()));
+        times.push(at);
+    }
+    times.sort();
+    let gaps = times.windows(2).map(|two| two[1] - two[0]);
+    assert!(gaps.min().unwrap() > Duration::from_millis(50), "{times:?}");
+    assert!(start.elapsed() < Duration::from_millis(1500));
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_end_is_cut() {
+    let (address, handle, served) = serve().await;
+    let mut deaf = open(address).await;
+    let start = Instant::now();
+
+    handle
+        .shutdown(CloseCode::GOING_AWAY, Duration::from_millis(200))
+        .await;
+    served.await.unwrap().unwrap();
+
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(deaf.frame().await, (0x8, 1001_u16.to_be_bytes().to_vec()));
+    assert_eq!(deaf.rest().await, b"");
+}
+
+#[tokio::test]
+async fn a_handshake_under_way_is_refused_and_a_new_connection_not_accepted() {
+    let (address, handle, served) = serve().await;
+    let mut held = open(address).await;
+    let mut half = Raw::send(address, &UPGRADE[..40]).await;
+    // The server reads in its own time: another handshake after it says that it has.
+    drop(open(address).await);
+    let shutting = {
+        let handle = handle.clone();
+        tokio::spawn(async move {
+            handle
+                .shutdown(CloseCode::GOING_AWAY, Duration::from_secs(2))
+                .await;
+        })
+    };
+    assert_eq!(held.frame().await.0, 0x8);
+
+    half.write(&UPGRADE[40..]).await;
+    let answer = half.answer().await;
+
+    assert_eq!(answer.status, 503);
+    assert!(answer.field("retry-after").is_some());
+    assert!(handle.is_draining());
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    held.write(close(1001, "")).await;
+    held.rest().await;
+    drop((held, half));
+    shutting.await.unwrap();
+    served.await.unwrap().unwrap();
+}
