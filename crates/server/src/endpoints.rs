@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdwire::proto::{Event, Flow, SendError, Sender};
 use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, WebSocket};
 use http::{Request, StatusCode};
 
@@ -107,42 +106,12 @@ fn log(message: &Message) {
     }
 }
 
-/// The endpoint `/echo`: every message goes back as it came, without a copy of our own.
-///
-/// When the client does not read, reading from it pauses.
-pub(crate) async fn echo(mut socket: WebSocket, _: Request<()>, site: Arc<Site>) {
-    let metrics = &site.metrics;
-    loop {
-        let mut waiting = None;
-        let lent = socket
-            .lend(|event: Event<'_>, reply: &mut Sender<'_>| {
-                let sent = match &event {
-                    Event::Text(text) => reply.text(text).map(|()| text.len()),
-                    Event::Binary(payload) => reply.binary(payload).map(|()| payload.len()),
-                    _ => return Flow::Continue,
-                };
-                match sent {
-                    Ok(bytes) => {
-                        metrics.received(1, bytes as u64);
-                        metrics.sent(1, bytes as u64);
-                        Flow::Continue
-                    }
-                    Err(SendError::Full) => {
-                        waiting = event.into_message();
-                        Flow::Pause
-                    }
-                    Err(_) => Flow::Continue,
-                }
-            })
-            .await;
-        let Some(message) = waiting.filter(|_| lent.is_ok()) else {
-            return;
-        };
-        let bytes = message.len() as u64;
-        metrics.received(1, bytes);
-        if socket.send(message).await.is_err() {
-            return;
-        }
-        metrics.sent(1, bytes);
-    }
+/// The endpoint `/echo`: every message goes back as it came.
+pub(crate) async fn echo(socket: WebSocket, _: Request<()>, site: Arc<Site>) {
+    // How a connection ends is told to the observer; there is nothing to add.
+    let _ = crate::echo::echo(socket, |bytes| {
+        site.metrics.received(1, bytes);
+        site.metrics.sent(1, bytes);
+    })
+    .await;
 }

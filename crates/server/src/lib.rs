@@ -4,8 +4,9 @@
 //!  main ──► cli ──► config ──► check, log, banner
 //!             │
 //!             ├──► serve ────► listen, endpoints, signals
-//!             │        └─────► http (pages, health, access log) ──► metrics
-//!             └──► connect         └──► proxy_headers (who the client is)
+//!             │        ├─────► http (pages, health, access log) ──► metrics
+//!             │        └─────► proxy_headers (who the client is)
+//!             └──► connect ──► the library's client, terminal or pipe
 //! ```
 //!
 //! The library half exists so that the program and its tests share one set of types; it is not an
@@ -15,11 +16,14 @@ pub mod banner;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod connect;
+mod echo;
 mod endpoints;
 pub mod http;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+mod one_line;
 pub mod proxy_headers;
 pub mod serve;
 mod signals;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use holdwire_server::check;
 use holdwire_server::cli::{Cli, Command, NoCommand};
 use holdwire_server::config::{ConfigError, ServeConfig, ServeFlags};
+use holdwire_server::connect::connect;
 use holdwire_server::log;
 use holdwire_server::serve::serve;
 
@@ -20,10 +21,13 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Serve(flags) => run_serve(&flags).unwrap_or_else(|error| refuse(&error)),
-        Command::Connect(flags) => refuse(&format_args!(
-            "{}: this program was built without its WebSocket client; build a later one",
-            flags.url.uri()
-        )),
+        Command::Connect(flags) => match connect(&flags) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                let _ = writeln!(std::io::stderr(), "holdwire: {failure}");
+                failure.exit_code()
+            }
+        },
     }
 }
 

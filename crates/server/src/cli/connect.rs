@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use holdwire::handshake::Endpoint;
 use http::uri::Uri;
 use http::{HeaderName, HeaderValue};
 
@@ -20,16 +21,24 @@ pub struct ConnectFlags {
     /// Sends this text once the connection is open; repeatable, sent in order
     #[arg(long, value_name = "TEXT")]
     pub send: Vec<String>,
-    /// Waits for a message that is this text and fails if --timeout passes first; repeatable, each
-    /// after the one before
+    /// Waits for a message that is this text, passing others by; repeatable, each after the one
+    /// before. Then closes, unless --count wants more
     #[arg(long, value_name = "TEXT")]
     pub expect: Vec<String>,
-    /// Closes after this many messages were received
+    /// Closes after this many messages, and fails if one that --expect names was not among them
     #[arg(long, value_name = "N", value_parser = value::<u32>)]
     pub count: Option<u32>,
-    /// The time for --expect and --count to come true
-    #[arg(long, value_name = "DURATION", value_parser = value::<Duration>, default_value = "5s")]
-    pub timeout: Duration,
+    /// How long --expect and --count may take to come true, from the opening on; 5s with --expect
+    /// unless it is given. Without the two the connection is closed after it
+    #[arg(long, value_name = "DURATION", value_parser = value::<Duration>)]
+    pub timeout: Option<Duration>,
+    /// After the end of standard input, closes when no message came for this long; --expect,
+    /// --count and --no-close wait on
+    #[arg(long, value_name = "DURATION", value_parser = value::<Duration>, default_value = "1s")]
+    pub linger: Duration,
+    /// Stays after the end of standard input until the server closes
+    #[arg(long)]
+    pub no_close: bool,
     /// Sends every message back and ends when the server closes
     #[arg(long, conflicts_with_all = ["send", "expect", "count"])]
     pub echo: bool,
@@ -50,7 +59,7 @@ pub struct ConnectFlags {
     #[arg(long, help_heading = "Handshake")]
     pub deflate: bool,
 
-    /// How binary messages are shown
+    /// How binary messages are shown; a terminal gets hex in place of raw
     #[arg(
         long,
         value_name = "VIEW",
@@ -69,6 +78,9 @@ pub struct ConnectFlags {
     /// Prints text messages that are JSON indented
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Prints the seconds since the opening before each message
+    #[arg(long, help_heading = "Output")]
+    pub timestamps: bool,
     /// Prints messages only: no word about opening and closing
     #[arg(long, help_heading = "Output")]
     pub quiet: bool,
@@ -137,39 +149,51 @@ pub enum BinaryView {
 }
 
 /// The URL of a WebSocket: `ws` or `wss` with a host and no fragment (RFC 6455 §3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target(Uri);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    url: String,
+    endpoint: Endpoint,
+}
 
 impl Target {
-    /// The URL; its scheme is `ws` or `wss`.
-    pub fn uri(&self) -> &Uri {
-        &self.0
+    /// The URL as it was written, with `ws://` in front if it had no scheme.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.show())
     }
 }
 
 impl Value for Target {
     fn parse(text: &str) -> Result<Self, Problem> {
-        let remedy = "write ws://host[:port]/path or wss://host[:port]/path";
-        let (scheme, rest) = match text.split_once("://") {
-            Some(("ws" | "http", rest)) => ("ws", rest),
-            Some(("wss" | "https", rest)) => ("wss", rest),
-            Some(_) => return Err(Problem::new("this scheme is not WebSocket's", remedy)),
-            None => ("ws", text),
+        let url = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("ws://{text}"),
         };
-        if rest.contains('#') {
-            return Err(Problem::new(
-                "the URL of a WebSocket has no fragment",
-                "leave out # and what follows, or write it %23",
-            ));
-        }
-        match format!("{scheme}://{rest}").parse::<Uri>() {
-            Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(Self(uri)),
-            _ => Err(Problem::new("this is not a URL", remedy)),
+        match url.parse() {
+            Ok(endpoint) => Ok(Self { url, endpoint }),
+            Err(error) => Err(Problem::new(
+                error.to_string(),
+                "write ws://host[:port]/path or wss://host[:port]/path",
+            )),
         }
     }
 
+    /// The URL without what may be secret: user, password and query.
     fn show(&self) -> String {
-        self.0.to_string()
+        let endpoint = &self.endpoint;
+        let scheme = if endpoint.is_secure() { "wss" } else { "ws" };
+        let path = endpoint.resource().split('?').next().unwrap_or("/");
+        let (host, port) = (endpoint.host(), endpoint.port());
+        if host.contains(':') {
+            format!("{scheme}://[{host}]:{port}{path}")
+        } else {
+            format!("{scheme}://{host}:{port}{path}")
+        }
     }
 }
 
@@ -266,8 +290,11 @@ mod tests {
     fn target_is_ws_or_wss_without_fragment() {
         for (text, shown) in [
             ("ws://localhost:3000", "ws://localhost:3000/"),
-            ("wss://example.com/a?b=c", "wss://example.com/a?b=c"),
-            ("https://example.com/", "wss://example.com/"),
+            (
+                "wss://me:s3cret@example.com/a?token=s3cret",
+                "wss://example.com:443/a",
+            ),
+            ("https://example.com/", "wss://example.com:443/"),
             ("localhost:3000/echo", "ws://localhost:3000/echo"),
             ("ws://[::1]:3000/", "ws://[::1]:3000/"),
         ] {

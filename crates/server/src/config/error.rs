@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::one_line::write_one_line;
+
 use super::Source;
 
 /// What is wrong with a text and what to write instead.
@@ -58,15 +60,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = format!("{}: {}", self.subject, self.problem);
-        for character in line.chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
-        Ok(())
+        write_one_line(&format!("{}: {}", self.subject, self.problem), f)
     }
 }
 

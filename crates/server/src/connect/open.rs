@@ -1,0 +1,79 @@
+//! From flags to an open connection.
+
+use holdwire::proto::deflate::DeflateConfig;
+use holdwire::tls::TlsConnector;
+use holdwire::{Client, Config, ConnectError, Limits, Opened, Proxy};
+
+use crate::cli::ConnectFlags;
+use crate::config::Value as _;
+
+use super::Failure;
+use super::failure::with_causes;
+use super::insecure;
+
+/// The client that the flags describe.
+pub(super) fn client(flags: &ConnectFlags) -> Result<Client, Failure> {
+    let mut client = build(flags).map_err(|error| Failure::not_open(flags, &error))?;
+    if flags.insecure {
+        let tls = insecure::connector().map_err(Failure::system)?;
+        client = client.tls(tls);
+    } else if let Some(path) = &flags.cacert {
+        let tls = TlsConnector::with_roots_file(path).map_err(|error| {
+            let problem = with_causes(&error);
+            Failure::usage(format!(
+                "--cacert: {problem}; name a PEM file of certificates"
+            ))
+        })?;
+        client = client.tls(tls);
+    }
+    Ok(client)
+}
+
+fn build(flags: &ConnectFlags) -> Result<Client, ConnectError> {
+    let mut config = Config::default()
+        .limits(Limits {
+            max_fragments: flags.max_fragments,
+            ..Limits::default()
+        })
+        .max_message(flags.max_message.bytes());
+    if flags.deflate {
+        config = config.deflate(DeflateConfig::default());
+    }
+    let limit = flags.connect_timeout;
+    let mut client = Client::new()
+        .config(config)
+        .connect_timeout(limit)
+        .proxy_timeout(limit)
+        .tls_timeout(limit)
+        .handshake_timeout(limit);
+    for header in &flags.header {
+        client = client.header(header.name.clone(), header.value.clone())?;
+    }
+    for name in &flags.subprotocol {
+        client = client.subprotocol(name.as_str())?;
+    }
+    if let Some(origin) = &flags.origin {
+        client = client.origin(origin.as_str())?;
+    }
+    if let Some(proxy) = &flags.proxy {
+        client = client.proxy(Proxy::http(proxy.uri().to_string())?);
+    } else if flags.proxy_from_env {
+        client = client.proxy(Proxy::from_env());
+    }
+    Ok(client)
+}
+
+/// Opens the connection within the time that all phases have together.
+pub(super) async fn open(client: &Client, flags: &ConnectFlags) -> Result<Opened, Failure> {
+    let limit = flags.connect_timeout;
+    match tokio::time::timeout(limit, client.open(flags.url.url())).await {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(error)) => Err(Failure::not_open(flags, &error)),
+        Err(_) => Err(Failure::failed(format!(
+            "{}: the connection was not open within {}; see whether host and port are right and \
+             reachable, or give --connect-timeout more",
+            flags.url.show(),
+            limit.show()
+        ))),
+    }
+}
