@@ -1,9 +1,8 @@
 //! A counted reference to a connection; the last one that goes closes it.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,11 +18,6 @@ pub(crate) struct Shared {
     handles: AtomicUsize,
 }
 
-thread_local! {
-    /// The connection whose lending handler this thread is in.
-    static LENDING: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
-}
-
 impl Shared {
     pub(crate) fn new(state: State) -> Arc<Self> {
         Arc::new(Self {
@@ -32,26 +26,9 @@ impl Shared {
         })
     }
 
-    /// # Panics
-    /// From inside the connection's own lending handler, where it would wait for itself.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        match self.state.try_lock() {
-            Ok(state) => state,
-            // A panic while the lock was held left a state that is at worst closed too early.
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                assert!(
-                    !std::ptr::eq(LENDING.get(), self),
-                    "a lending handler called its own connection; it has a sender to answer with"
-                );
-                self.state.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-        }
-    }
-
-    /// Notes that this thread is in the connection's lending handler until the guard is dropped.
-    pub(crate) fn lending(&self) -> Lending {
-        Lending(LENDING.replace(self))
+        // A panic while the lock was held left a state that is at worst closed too early.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether anybody holds the connection besides its driver.
@@ -66,15 +43,6 @@ impl Shared {
             ended: state.connection.ended().unwrap_or(Ended::Lost),
             reason: state.reason().into(),
         }
-    }
-}
-
-/// This thread is in a lending handler; before that it may have been in another's.
-pub(crate) struct Lending(*const Shared);
-
-impl Drop for Lending {
-    fn drop(&mut self) {
-        LENDING.set(self.0);
     }
 }
 

@@ -214,9 +214,6 @@ impl WebSocket {
     /// other connections may be called. After a pause await this method again, with the same
     /// handler or another.
     ///
-    /// # Panics
-    /// When the handler calls a method of its own connection, which the call holds.
-    ///
     /// # Errors
     /// As [`WebSocket::recv`].
     ///
@@ -249,9 +246,7 @@ impl WebSocket {
                 handler: &mut handler,
                 paused: false,
             };
-            let lending = lease.0.0.lending();
             state.poll_lend(cx, &mut watched);
-            drop(lending);
             let paused = watched.paused;
             let _ = state.poll_write(cx);
             match state.connection.ended() {
