@@ -14,4 +14,7 @@ mod guides {
 
     #[doc = include_str!("../../docs/guide/sans-io.md")]
     struct SansIo;
+
+    #[doc = include_str!("../../crates/line/README.md")]
+    struct Crate;
 }
