@@ -1,0 +1,52 @@
+//! The guides name every flag of the program, with its default.
+
+use clap::CommandFactory;
+use holdwire_server::cli::Cli;
+use holdwire_server::config::SETTINGS;
+
+/// The row of a flag in a guide's table, as cells.
+fn row<'a>(guide: &'a str, flag: &str) -> Vec<&'a str> {
+    let start = format!("| `--{flag}` |");
+    let line = guide.lines().find(|line| line.starts_with(&start));
+    let line = line.unwrap_or_else(|| panic!("--{flag} is not in the guide"));
+    line.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+#[test]
+fn guide_of_serve_has_every_setting_with_its_default() {
+    let guide = include_str!("../../../docs/guide/serve.md");
+
+    for setting in SETTINGS {
+        let shown = match setting.default {
+            [] => "–".to_owned(),
+            values => format!("`{}`", values.join("`, `")),
+        };
+        assert_eq!(row(guide, setting.name)[1], shown, "--{}", setting.name);
+    }
+    let flags = guide.lines().filter(|line| line.starts_with("| `--"));
+    assert_eq!(flags.count(), SETTINGS.len());
+}
+
+#[test]
+fn guide_of_connect_has_every_flag_with_its_default() {
+    let guide = include_str!("../../../docs/guide/connect.md");
+    let command = Cli::command();
+    let connect = command.find_subcommand("connect").expect("there is one");
+
+    let mut count = 0;
+    for argument in connect.get_arguments() {
+        let Some(flag) = argument.get_long().filter(|flag| *flag != "help") else {
+            continue;
+        };
+        let values = argument.get_default_values();
+        let takes_value = argument.get_action().takes_values();
+        let shown = match values.first().and_then(|value| value.to_str()) {
+            Some(value) if takes_value => format!("`{value}`"),
+            _ => "–".to_owned(),
+        };
+        assert_eq!(row(guide, flag)[1], shown, "--{flag}");
+        count += 1;
+    }
+    let flags = guide.lines().filter(|line| line.starts_with("| `--"));
+    assert_eq!(flags.count(), count);
+}
