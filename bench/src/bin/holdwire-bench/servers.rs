@@ -41,6 +41,8 @@ pub(crate) const SERVERS: &[Server] = &[
         program: Program::Holdwire,
         arguments: "serve --listen {address}",
     },
+    here("holdwire-lent", "holdwire-lent", LISTEN),
+    here("holdwire-task", "holdwire-task", LISTEN),
     here("tokio-tungstenite", "peer-tokio-tungstenite", LISTEN),
     here(
         "tokio-tungstenite, 8 KiB",
