@@ -68,7 +68,7 @@ impl Talk {
     }
 
     /// Greets, logs what comes, and sends it back.
-    pub(crate) async fn run(self, mut socket: WebSocket, _: Request<()>) {
+    pub(crate) async fn run(self, mut socket: WebSocket) {
         // How a connection ends is told to the observer; there is nothing to add.
         let _: Result<(), Error> = self.talk(&mut socket).await;
     }

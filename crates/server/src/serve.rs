@@ -58,7 +58,7 @@ fn build(
     let limits = Config::default().limits(limits(config));
     let deflating = limits.clone().deflate(DeflateConfig::default());
     let talk = Talk::new(config, Arc::clone(site));
-    let root = Endpoint::new(move |socket, request| talk.clone().run(socket, request))
+    let root = Endpoint::new(move |socket, _| talk.clone().run(socket))
         .origins(origins(config))
         .subprotocols(subprotocols(config))
         .config(if config.deflate.value {
@@ -67,12 +67,10 @@ fn build(
             limits
         });
     let echo_site = Arc::clone(site);
-    let echo = Endpoint::new(move |socket, request| {
-        endpoints::echo(socket, request, Arc::clone(&echo_site))
-    })
-    .origins(Origins::Any)
-    .subprotocols(Subprotocols::FirstOffered)
-    .config(deflating);
+    let echo = Endpoint::new(move |socket, _| endpoints::echo(socket, Arc::clone(&echo_site)))
+        .origins(Origins::Any)
+        .subprotocols(Subprotocols::FirstOffered)
+        .config(deflating);
 
     let trusted = config.trusted_proxy.value.clone();
     let is_secure = config.tls().is_some();
