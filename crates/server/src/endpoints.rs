@@ -107,7 +107,7 @@ fn log(message: &Message) {
 }
 
 /// The endpoint `/echo`: every message goes back as it came.
-pub(crate) async fn echo(socket: WebSocket, _: Request<()>, site: Arc<Site>) {
+pub(crate) async fn echo(socket: WebSocket, site: Arc<Site>) {
     // How a connection ends is told to the observer; there is nothing to add.
     let _ = crate::echo::echo(socket, |bytes| {
         site.metrics.received(1, bytes);
