@@ -1,4 +1,54 @@
-//! WebSocket for tokio that keeps the line open.
+//! WebSocket for tokio: a server and a client that answer pings, keep deadlines, close in good
+//! order and limit everything by default.
+//!
+//! ```text
+//!   the application                         one task moves it                    the peer
+//!
+//!   WebSocket ── recv, send, close ──► ┌──────────────────────┐   frames
+//!     │ split                          │ Driver               │ ◄──────────►  TCP, TLS, or
+//!     ├─► Sender ── send, close ─────► │   proto::Connection  │               anything that
+//!     └─► Receiver ── recv ──────────► │   deadlines, queue   │               reads and writes
+//!                                      └──────────────────────┘
+//! ```
+//!
+//! ```no_run
+//! use holdwire::http::Request;
+//! use holdwire::{Error, Server, WebSocket};
+//!
+//! async fn talk(mut socket: WebSocket, _request: Request<()>) -> Result<(), Error> {
+//!     socket.send("Information from the server").await?;
+//!     while let Some(message) = socket.recv().await.transpose()? {
+//!         println!("{message:?}");
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     Server::bind("127.0.0.1:3000").await?.serve(talk).await
+//! }
+//! ```
+//!
+//! **Who drives.** A connection moves while its [`Driver`] is polled. A [`Server`] polls it in the
+//! handler's own task, so pongs, deadlines and queued messages move on while the handler waits, and
+//! all answers to one read leave in one write. A client's `connect` spawns a small task for it;
+//! `Client::open` hands it to the caller. [`WebSocket::undriven`] has none.
+//!
+//! **What is limited.** Messages, frames, fragments, the send queue, every wait: see [`Limits`],
+//! [`ServerLimits`] and `Client`. A peer that stops reading ends with its reason.
+//!
+//! **What it does not do.** It does not reconnect, and it sends no pings of its own yet
+//! ([`WebSocket::ping`] sends one). The protocol itself, without I/O, is [`proto`].
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `client` | yes | `connect`, `Client`, `Proxy` |
+//! | `tls` | yes | `wss` for both ends, by rustls with ring: the module `tls` |
+//! | `deflate` | yes | permessage-deflate (RFC 7692), off until a [`Config`] asks for it |
+//! | `stream` | no | `Stream` and `Sink` for [`WebSocket`] |
+//! | `fallback` | no | the rest of HTTP on the same port, by a tower service such as an axum `Router` |
 
 #[cfg(feature = "client")]
 mod client;
