@@ -74,9 +74,10 @@ impl Handle {
         }
     }
 
-    pub(crate) async fn send(&self, message: Message) -> Result<(), Error> {
+    /// Not an `async fn`, whose future would hold the message twice while it waits.
+    pub(crate) fn send(&self, message: Message) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message);
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             let Some(next) = message.take() else {
                 return Poll::Ready(Ok(()));
             };
@@ -90,7 +91,6 @@ impl Handle {
                 result => Poll::Ready(result),
             }
         })
-        .await
     }
 
     pub(crate) async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {

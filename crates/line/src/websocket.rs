@@ -135,8 +135,11 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// Cancel safe: the message is queued whole, or not at all and then dropped.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.handle.send(message.into()).await
+    pub fn send<M: Into<Message>>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<'_, M> {
+        self.handle.send(message.into())
     }
 
     /// Queues a message if there is room.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use holdwire_proto::Config;
@@ -17,8 +18,30 @@ use crate::websocket::WebSocket;
 /// A future without a name.
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-type Handle = Arc<dyn Fn(WebSocket, Request<()>) -> BoxFuture<Result<(), String>> + Send + Sync>;
+type Handle = Arc<dyn Fn(WebSocket, Request<()>) -> Running + Send + Sync>;
 type Hook = Arc<dyn Fn(Upgrade) -> BoxFuture<Result<Accept, Response<Bytes>>> + Send + Sync>;
+
+/// A handler at work, without its type.
+pub(super) struct Running(Pin<Box<dyn Handling + Send>>);
+
+impl Future for Running {
+    type Output = Result<(), String>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll_result(cx)
+    }
+}
+
+/// Any handler's future, as it is: an `async` block around it would hold it twice.
+trait Handling {
+    fn poll_result(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), String>>;
+}
+
+impl<F: Future<Output: Outcome>> Handling for F {
+    fn poll_result(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        self.poll(cx).map(Outcome::into_result)
+    }
+}
 
 /// Where WebSocket lives: who may connect, under which limits, and what happens then.
 ///
@@ -69,10 +92,7 @@ impl Endpoint {
             rules: Rules::default(),
             config: Arc::default(),
             hook: None,
-            handle: Arc::new(move |socket, request| {
-                let handled = handler(socket, request);
-                Box::pin(async move { handled.await.into_result() })
-            }),
+            handle: Arc::new(move |socket, request| Running(Box::pin(handler(socket, request)))),
         }
     }
 

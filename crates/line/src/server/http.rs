@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::IpPermit;
 use super::drain::{Phase, Registered};
-use super::endpoint::{BoxFuture, Endpoint, Upgrade};
+use super::endpoint::{Endpoint, Running, Upgrade};
 use super::{Inner, Peer};
 use crate::driver::Driver;
 use crate::stream::Stream;
@@ -33,7 +33,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// An open WebSocket connection with what has to live as long.
 pub(super) struct Open {
     driver: Driver,
-    handler: BoxFuture<Result<(), String>>,
+    handler: Running,
     watch: Option<Box<Watch>>,
     registered: Registered,
     permit: Option<IpPermit>,
