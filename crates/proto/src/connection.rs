@@ -335,6 +335,7 @@ impl Connection {
             config: cx.config,
             output: cx.output,
             scratch: &mut cx.scratch.send,
+            is_reply: false,
         }
     }
 
@@ -448,6 +449,7 @@ impl Connection {
             config,
             output: cx.output,
             scratch: &mut scratch.send,
+            is_reply: true,
         };
         let is_control = matches!(received, Received::Ping(_) | Received::Pong(_));
         let event = match received {

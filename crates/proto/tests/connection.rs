@@ -398,3 +398,21 @@ fn closing_while_the_peers_close_frame_waits_completes_the_handshake() {
     );
     assert!(line.client.connection.is_over());
 }
+
+#[test]
+fn an_answer_inside_a_handler_is_taken_though_the_queue_is_full() {
+    let limits = Limits {
+        send_queue: 100,
+        ..Limits::default()
+    };
+    let server = Endpoint::new(Role::Server, Config::default().limits(limits));
+    let mut line = Line::with(Endpoint::client(), server);
+    line.server.echoes = true;
+
+    for _ in 0..10 {
+        line.client.send("x".repeat(50));
+    }
+    line.carry();
+
+    assert_eq!(line.client.seen.len(), 10);
+}

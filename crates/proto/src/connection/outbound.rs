@@ -38,12 +38,17 @@ pub(super) struct Outbound {
 /// Sends on a connection: the verbs that a handler and an application have.
 ///
 /// Everything is appended to the driver's [`Output`]; nothing is written here.
+///
+/// Inside a handler, which cannot wait, [`SendError::Full`] does not occur: an answer is taken
+/// whatever waits. It is the driver that reads no further while the queue is over its limit.
 pub struct Sender<'a> {
     pub(super) outbound: &'a mut Outbound,
     pub(super) now: Tick,
     pub(super) config: &'a Config,
     pub(super) output: &'a mut Output,
     pub(super) scratch: &'a mut SendScratch,
+    /// An answer inside a handler is taken whatever waits.
+    pub(super) is_reply: bool,
 }
 
 /// The sending side of a thread's [`Scratch`](super::Scratch).
@@ -227,7 +232,8 @@ impl Sender<'_> {
             return Err(SendError::Closed);
         }
         let waiting = self.output.len();
-        if waiting > 0 && waiting + length + MAX_HEAD > self.config.limits.send_queue {
+        let limit = self.config.limits.send_queue;
+        if !self.is_reply && waiting > 0 && waiting + length + MAX_HEAD > limit {
             return Err(SendError::Full);
         }
         Ok(())
