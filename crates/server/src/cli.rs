@@ -32,8 +32,20 @@ pub enum Command {
     Serve(ServeFlags),
     /// Opens a WebSocket: lines in, messages out
     ///
-    /// Exit codes: 0 when all went as asked, 1 when the connection or an expectation failed, 2 when
-    /// the command line is wrong.
+    /// Each line of standard input is sent as a text message, without its end. Messages go to
+    /// standard output, each text with a line end; words about the connection go to standard error.
+    ///
+    /// Typed at a terminal, /ping tells the round-trip time, /hex 00 ff sends binary, /close CODE
+    /// REASON closes, /help lists these, and //text sends /text. Ctrl-D and Ctrl-C close; a second
+    /// Ctrl-C ends at once.
+    ///
+    /// In a pipe, the end of standard input closes after --linger without a message, unless
+    /// --expect, --count or --no-close wait for something. When nobody reads standard output any
+    /// more, the connection is closed in silence.
+    ///
+    /// Exit codes: 0 when all went as asked, 1 when the connection or an expectation failed or the
+    /// server closed with another code than 1000 or 1001, 2 when the command line is wrong.
+    /// --echo takes any code of the server for an end as asked.
     Connect(Box<ConnectFlags>),
 }
 

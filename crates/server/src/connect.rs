@@ -5,6 +5,7 @@
 
 mod command;
 mod failure;
+mod input;
 mod insecure;
 mod json;
 mod open;

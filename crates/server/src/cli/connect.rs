@@ -29,7 +29,7 @@ pub struct ConnectFlags {
     #[arg(long, value_name = "N", value_parser = value::<u32>)]
     pub count: Option<u32>,
     /// How long --expect and --count may take to come true, from the opening on; 5s with --expect
-    /// unless it is given. Without the two the connection is closed after it
+    /// unless it is given. Without the two the connection is closed after it at the latest
     #[arg(long, value_name = "DURATION", value_parser = value::<Duration>)]
     pub timeout: Option<Duration>,
     /// After the end of standard input, closes when no message came for this long; --expect,

@@ -137,11 +137,12 @@ fn said(refused: &Refused) -> String {
         }
     }
     let body = refused.text();
-    let body = body.trim();
+    let words: Vec<&str> = body.split_whitespace().collect();
+    let body = words.join(" ");
     if body.is_empty() {
         text
     } else {
-        format!("{text}, saying {}", excerpt(body))
+        format!("{text}, saying {}", excerpt(&body))
     }
 }
 

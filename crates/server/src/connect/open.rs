@@ -3,6 +3,7 @@
 use holdwire::proto::deflate::DeflateConfig;
 use holdwire::tls::TlsConnector;
 use holdwire::{Client, Config, ConnectError, Limits, Opened, Proxy};
+use http::header::USER_AGENT;
 
 use crate::cli::ConnectFlags;
 use crate::config::Value as _;
@@ -46,6 +47,9 @@ fn build(flags: &ConnectFlags) -> Result<Client, ConnectError> {
         .proxy_timeout(limit)
         .tls_timeout(limit)
         .handshake_timeout(limit);
+    if flags.header.iter().all(|header| header.name != USER_AGENT) {
+        client = client.header(USER_AGENT, concat!("holdwire/", env!("CARGO_PKG_VERSION")))?;
+    }
     for header in &flags.header {
         client = client.header(header.name.clone(), header.value.clone())?;
     }

@@ -1,17 +1,17 @@
 //! A conversation: what is sent, what is shown, and when it is over.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use holdwire::{CloseCode, Closed, Ended, Message, Opened, Receiver, Sender};
+use holdwire::{CloseCode, Closed, Ended, Error, Message, Opened, Receiver, Sender};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::cli::ConnectFlags;
 use crate::config::Value as _;
 
-use super::command::{Command, HELP};
+use super::input::{InputEnd, send_all};
 use super::output::Output;
 use super::plan::{Plan, Progress, excerpt};
 use super::words::Words;
@@ -19,8 +19,10 @@ use super::{FAREWELL, Failure, deadline, reached, stdin};
 
 /// Why a conversation is over.
 enum End {
-    /// The connection ended without us.
+    /// The server closed.
     Peer,
+    /// The connection ended without a closing handshake.
+    Lost(Error),
     /// The user closes.
     Own(CloseCode, String),
     /// All came that was waited for, or the input and the answers to it ended.
@@ -55,7 +57,7 @@ pub(super) async fn talk(
             .or((!flags.expect.is_empty()).then_some(EXPECT_TIMEOUT)),
     };
     let end = conversation.run(&sender, receiver, lines, interrupt).await;
-    conversation.close(&sender, end).await
+    conversation.close(&sender, end, interrupt).await
 }
 
 /// How long --expect waits unless it was told.
@@ -90,13 +92,7 @@ impl Conversation<'_> {
         interrupt: &Notify,
     ) -> End {
         let late = deadline(self.timeout);
-        let input = Input {
-            sender,
-            flags: self.flags,
-            words: self.words,
-            is_typed: io::stdin().is_terminal(),
-        };
-        let mut input = pin!(input.send_all(lines));
+        let mut input = pin!(send_all(sender, self.flags, self.words, lines));
         let mut is_sending = true;
         let mut quiet_from = None;
         loop {
@@ -110,15 +106,16 @@ impl Conversation<'_> {
                         }
                         quiet_from = quiet_from.map(|_| Instant::now());
                     }
-                    Some(Err(error)) => return End::Failed(Failure::lost(&error)),
+                    Some(Err(error)) => return End::Lost(error),
                     None => return End::Peer,
                 },
                 end = &mut input, if is_sending => {
                     is_sending = false;
                     match end {
-                        Some(end) => return end,
-                        None if self.plan.is_open() || self.flags.no_close => {}
-                        None => quiet_from = Some(Instant::now()),
+                        InputEnd::Close(code, reason) => return End::Own(code, reason),
+                        InputEnd::Failed(failure) => return End::Failed(failure),
+                        InputEnd::Sent if self.plan.is_open() || self.flags.no_close => {}
+                        InputEnd::Sent => quiet_from = Some(Instant::now()),
                     }
                 }
                 () = reached(late) => return End::Late,
@@ -150,58 +147,64 @@ impl Conversation<'_> {
         }
     }
 
-    /// Closes if need be, and judges.
-    async fn close(&self, sender: &Sender, end: End) -> Result<(), Failure> {
-        let missing = || self.plan.missing();
-        let result = match end {
-            End::Peer => return self.judge(sender.closed()),
-            End::Own(code, reason) => {
-                let closed = sender.close(code, &reason).await;
-                self.say_closed(&closed);
-                return self.asked_for("the connection was closed");
-            }
-            End::Done => Ok(()),
-            End::Missed => Err(Failure::failed(format!(
-                "{} was not there ({}); see what the server sends",
-                missing(),
-                self.plan.seen()
-            ))),
-            End::Late if self.plan.is_open() => Err(Failure::failed(format!(
-                "{} did not come within {} ({}); see what the server sends, or give --timeout more",
-                missing(),
-                self.timeout.unwrap_or_default().show(),
-                self.plan.seen()
-            ))),
-            End::Late => Ok(()),
-            End::Interrupted => self.asked_for("the program was interrupted"),
-            End::Failed(failure) => Err(failure),
+    /// Closes, which waits for the last bytes of a connection that is closed already, and judges.
+    /// An impatient user ends the wait.
+    async fn close(mut self, sender: &Sender, end: End, interrupt: &Notify) -> Result<(), Failure> {
+        self.words.end_prompt();
+        let (code, reason) = match &end {
+            End::Own(code, reason) => (*code, reason.as_str()),
+            _ => (FAREWELL, ""),
         };
-        let closed = sender.close(FAREWELL, "").await;
-        self.say_closed(&closed);
-        result
+        let closed = tokio::select! {
+            closed = sender.close(code, reason) => Some(closed),
+            () = interrupt.notified() => None,
+        };
+        match (end, closed) {
+            (End::Peer, Some(closed)) => self.judge(&closed),
+            (End::Lost(error), _) => Err(Failure::lost(&error)),
+            (end, closed) => {
+                if let Some(closed) = closed {
+                    self.words.say(&match closed.is_clean() {
+                        true => how_closed("closed", &closed),
+                        false => format!("closed, but {closed}"),
+                    });
+                }
+                self.judge_own(end)
+            }
+        }
     }
 
-    /// The server closed, with or without our consent.
-    fn judge(&self, closed: Option<Closed>) -> Result<(), Failure> {
-        let Some(closed) = closed else {
-            return self.asked_for("the connection ended");
+    /// The server closed: whether that was time, and how it did.
+    fn judge(&self, closed: &Closed) -> Result<(), Failure> {
+        let Ended::Clean(code) = closed.ended else {
+            return Err(Failure::unclean(closed));
         };
-        if !closed.is_clean() {
-            return Err(Failure::unclean(&closed));
-        }
-        let how = how_closed("the server closed", &closed);
+        let how = how_closed("the server closed", closed);
         self.asked_for(&how)?;
-        let is_usual = match closed.ended {
-            Ended::Clean(code) => {
-                code.is_none_or(|code| [CloseCode::NORMAL, CloseCode::GOING_AWAY].contains(&code))
-            }
-            _ => false,
-        };
-        if is_usual {
+        let usual = [CloseCode::NORMAL, CloseCode::GOING_AWAY];
+        if code.is_none_or(|code| usual.contains(&code)) {
             self.words.say(&how);
             Ok(())
         } else {
             Err(Failure::failed(format!("{how}; see the server's log")))
+        }
+    }
+
+    /// We closed: whether all came that was waited for.
+    fn judge_own(&self, end: End) -> Result<(), Failure> {
+        let (missing, seen) = (self.plan.missing(), self.plan.seen());
+        match end {
+            End::Missed => Err(Failure::failed(format!(
+                "{missing} was not there ({seen}); see what the server sends"
+            ))),
+            End::Late if self.plan.is_open() => Err(Failure::failed(format!(
+                "{missing} did not come within {} ({seen}); see what the server sends, or give \
+                 --timeout more",
+                self.timeout.unwrap_or_default().show(),
+            ))),
+            End::Failed(failure) => Err(failure),
+            End::Interrupted => self.asked_for("the program was interrupted"),
+            _ => self.asked_for("the connection was closed"),
         }
     }
 
@@ -217,13 +220,6 @@ impl Conversation<'_> {
             Ok(())
         }
     }
-
-    fn say_closed(&self, closed: &Closed) {
-        self.words.say(&match closed.is_clean() {
-            true => how_closed("closed", closed),
-            false => format!("closed, but {closed}"),
-        });
-    }
 }
 
 fn how_closed(event: &str, closed: &Closed) -> String {
@@ -235,77 +231,5 @@ fn how_closed(event: &str, closed: &Closed) -> String {
         format!("{event} {code}")
     } else {
         format!("{event} {code}: {}", excerpt(&closed.reason))
-    }
-}
-
-/// What goes out: the flags' messages, then the lines of standard input.
-struct Input<'a> {
-    sender: &'a Sender,
-    flags: &'a ConnectFlags,
-    words: Words,
-    is_typed: bool,
-}
-
-impl Input<'_> {
-    /// Sends until the input ends; how that ends the conversation, if it does at once.
-    async fn send_all(&self, mut lines: mpsc::Receiver<io::Result<String>>) -> Option<End> {
-        // An error of sending is one of the connection, which the receiving side tells.
-        if self.flags.ping {
-            ping(self.sender.clone(), self.words).await;
-        }
-        for text in &self.flags.send {
-            self.sender.send(text.as_str()).await.ok()?;
-        }
-        if self.is_typed {
-            self.words.say(HELP);
-        }
-        while let Some(line) = lines.recv().await {
-            match line {
-                Ok(line) if self.is_typed => {
-                    if let Some(end) = self.obey(Command::parse(line)).await {
-                        return Some(end);
-                    }
-                }
-                Ok(line) => self.sender.send(line).await.ok()?,
-                Err(error) => {
-                    return Some(End::Failed(Failure::failed(format!(
-                        "standard input cannot be sent: {error}; give lines of UTF-8 text"
-                    ))));
-                }
-            }
-        }
-        let _ = self.sender.flush().await;
-        self.is_typed.then(|| End::Own(FAREWELL, String::new()))
-    }
-
-    async fn obey(&self, command: Command) -> Option<End> {
-        let sent = match command {
-            Command::Text(text) => self.sender.send(text).await,
-            Command::Binary(bytes) => self.sender.send(bytes).await,
-            Command::Ping => {
-                tokio::spawn(ping(self.sender.clone(), self.words));
-                Ok(())
-            }
-            Command::Close(code, reason) => return Some(End::Own(code, reason)),
-            Command::Help => {
-                self.words.tell(HELP);
-                return None;
-            }
-            Command::Wrong(remedy) => {
-                self.words.tell(remedy);
-                return None;
-            }
-        };
-        if sent.is_ok() {
-            self.words.prompt();
-        }
-        None
-    }
-}
-
-/// Tells how long a pong takes.
-async fn ping(sender: Sender, words: Words) {
-    if let Ok(time) = sender.ping().await {
-        words.tell(&format!("pong after {:.3} ms", time.as_secs_f64() * 1000.0));
     }
 }

@@ -9,6 +9,7 @@ use crate::one_line::write_one_line;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Words {
     is_quiet: bool,
+    is_terminal: bool,
     has_prompt: bool,
     has_colour: bool,
 }
@@ -18,6 +19,8 @@ pub(super) struct Words {
 pub(super) enum Style {
     /// A message of the server.
     Received,
+    /// A message of ours.
+    Sent,
     /// Words of ours.
     Said,
 }
@@ -29,6 +32,7 @@ impl Words {
         let (input, words) = (io::stdin().is_terminal(), io::stderr().is_terminal());
         Self {
             is_quiet: flags.quiet,
+            is_terminal: words,
             has_prompt: input && words && !flags.quiet,
             has_colour: words && !is_set("NO_COLOR") && !is_dumb,
         }
@@ -43,8 +47,19 @@ impl Words {
 
     /// Says a line that the user asked for.
     pub(super) fn tell(&self, line: &str) {
+        self.write_line(Style::Said, line);
+    }
+
+    /// Shows at a terminal what was sent without being typed.
+    pub(super) fn show_sent(&self, text: &str) {
+        if self.is_terminal && !self.is_quiet {
+            self.write_line(Style::Sent, &format!("> {text}"));
+        }
+    }
+
+    fn write_line(&self, style: Style, line: &str) {
         self.clear_prompt();
-        let (begin, end) = self.style(Style::Said);
+        let (begin, end) = self.style(style);
         let mut text = String::from(begin);
         // Writing to a string does not fail.
         let _ = write_one_line(line, &mut text);
@@ -68,11 +83,18 @@ impl Words {
         }
     }
 
+    /// From here on nothing can be typed.
+    pub(super) fn end_prompt(&mut self) {
+        self.clear_prompt();
+        self.has_prompt = false;
+    }
+
     /// What stands before and after such a line.
     pub(super) fn style(&self, style: Style) -> (&'static str, &'static str) {
         match style {
             _ if !self.has_colour => ("", ""),
             Style::Received => ("\x1b[36m", "\x1b[0m"),
+            Style::Sent => ("\x1b[32m", "\x1b[0m"),
             Style::Said => ("\x1b[2m", "\x1b[0m"),
         }
     }
