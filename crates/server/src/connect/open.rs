@@ -40,7 +40,8 @@ fn build(flags: &ConnectFlags) -> Result<Client, ConnectError> {
     if flags.deflate {
         config = config.deflate(DeflateConfig::default());
     }
-    let limit = flags.connect_timeout;
+    // The time that all have together comes first, so a failure always says the same.
+    let limit = flags.connect_timeout.saturating_mul(2);
     let mut client = Client::new()
         .config(config)
         .connect_timeout(limit)

@@ -63,6 +63,9 @@ pub(super) async fn talk(
 /// How long --expect waits unless it was told.
 const EXPECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a server that has closed may take to end the transport, as it should (RFC 6455 §7.1.1).
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
 fn about(opened: &Opened, flags: &ConnectFlags) -> String {
     let mut line = format!("connected to {}", flags.url.show());
     if let Some(name) = opened.socket.subprotocol() {
@@ -155,11 +158,16 @@ impl Conversation<'_> {
             End::Own(code, reason) => (*code, reason.as_str()),
             _ => (FAREWELL, ""),
         };
-        let closed = tokio::select! {
-            closed = sender.close(code, reason) => Some(closed),
-            () = interrupt.notified() => None,
+        let patience = match &end {
+            End::Peer | End::Lost(_) => Some(LAST_BYTES),
+            _ => None,
         };
-        match (end, closed) {
+        tokio::select! {
+            _ = sender.close(code, reason) => {}
+            () = reached(deadline(patience)) => {}
+            () = interrupt.notified() => {}
+        }
+        match (end, sender.closed()) {
             (End::Peer, Some(closed)) => self.judge(&closed),
             (End::Lost(error), _) => Err(Failure::lost(&error)),
             (end, closed) => {
