@@ -190,7 +190,7 @@ fn foreign_host_is_refused_and_the_log_says_how_to_allow_it() {
     assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
     let (_, log) = server.stop();
     assert!(
-        log.contains("evil.example") && log.contains("--host"),
+        log.contains("evil.example") && log.contains("hosts of this server"),
         "{log}"
     );
 }
