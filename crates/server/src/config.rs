@@ -17,10 +17,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use holdwire::handshake::{Host, Subprotocol};
 use ipnet::IpNet;
 
 pub use error::{ConfigError, Problem};
-pub use name::{HostName, OriginRule, Subprotocol};
+pub use name::OriginRule;
 pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
 pub use value::{ByteSize, Limit, LogFormat, Value};
 
@@ -32,7 +33,7 @@ pub struct ServeConfig {
     /// Where to listen. When nobody set it, an IPv6 loopback that does not exist is left out.
     pub listen: Setting<Vec<SocketAddr>>,
     /// Names of this server besides `localhost`.
-    pub host: Setting<Vec<HostName>>,
+    pub host: Setting<Vec<Host>>,
     /// The certificate chain; set exactly when the key is.
     pub tls_cert: Setting<Option<PathBuf>>,
     /// The private key; set exactly when the certificate is.

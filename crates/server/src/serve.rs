@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use holdwire::handshake::{Effective, Host, Hosts, Origin, Origins, Subprotocols};
+use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols};
 use holdwire::proto::deflate::DeflateConfig;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, Limits, Peer, Server, ServerLimits};
@@ -130,8 +130,7 @@ fn origins(config: &ServeConfig) -> Origins {
     for rule in &config.origin.value {
         match rule {
             OriginRule::Any => return Origins::Any,
-            OriginRule::Null => listed.push(Origin::NULL),
-            OriginRule::Exact(origin) => listed.extend(origin.parse::<Origin>().ok()),
+            OriginRule::Exact(origin) => listed.push(origin.clone()),
         }
     }
     Origins::List(listed)
@@ -141,20 +140,16 @@ fn hosts(config: &ServeConfig) -> Hosts {
     if !config.is_loopback() {
         return Hosts::Any;
     }
-    let own = config.host.iter();
-    Hosts::loopback_and(own.filter_map(|name| name.as_str().parse::<Host>().ok()))
+    Hosts::loopback_and(config.host.iter().cloned())
 }
 
 fn subprotocols(config: &ServeConfig) -> Subprotocols {
     if config.subprotocol.is_empty() {
         return Subprotocols::None;
     }
-    let names = config.subprotocol.iter();
     Subprotocols::Preferred {
-        names: names
-            .filter_map(|name| name.as_str().parse().ok())
-            .collect(),
-        otherwise: holdwire::handshake::NoneCommon::Accept,
+        names: config.subprotocol.value.clone(),
+        otherwise: NoneCommon::Accept,
     }
 }
 

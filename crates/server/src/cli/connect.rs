@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use holdwire::handshake::Endpoint;
+use holdwire::handshake::{Endpoint, Origin, Subprotocol};
 use http::uri::Uri;
 use http::{HeaderName, HeaderValue};
 
-use crate::config::{ByteSize, OriginRule, Problem, Subprotocol, Value};
+use crate::config::{ByteSize, OriginRule, Problem, Value};
 
 /// What `holdwire connect` was told.
 #[derive(Debug, Clone, Args)]
@@ -54,7 +54,7 @@ pub struct ConnectFlags {
     pub subprotocol: Vec<Subprotocol>,
     /// Sends this Origin, as a page of that origin would: scheme://host:port or null
     #[arg(long, value_name = "ORIGIN", value_parser = sent_origin, help_heading = "Handshake")]
-    pub origin: Option<String>,
+    pub origin: Option<Origin>,
     /// Offers permessage-deflate
     #[arg(long, help_heading = "Handshake")]
     pub deflate: bool,
@@ -272,13 +272,13 @@ fn value<T: Value>(text: &str) -> Result<T, Problem> {
     T::parse(text)
 }
 
-fn sent_origin(text: &str) -> Result<String, Problem> {
+fn sent_origin(text: &str) -> Result<Origin, Problem> {
     match OriginRule::parse(text)? {
         OriginRule::Any => Err(Problem::new(
             "a page has one origin",
             "write scheme://host[:port] or null",
         )),
-        rule => Ok(rule.show()),
+        OriginRule::Exact(origin) => Ok(origin),
     }
 }
 

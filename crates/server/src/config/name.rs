@@ -1,53 +1,22 @@
 //! Names that peers send and the configuration lists: hosts, origins, subprotocols.
 
-use std::fmt;
-use std::net::Ipv6Addr;
-
-use http::uri::Authority;
+use holdwire::handshake::{Host, Origin, Subprotocol};
 
 use super::{Problem, Value};
 
-/// The name of a host, without a port, in lower case: `live.example.com`, `10.0.0.7`, `[::1]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HostName(String);
-
-impl HostName {
-    /// The name; an IPv6 address stands in brackets.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The name in a `Host` field or an authority, whose port, if there is one, is left out.
-    ///
-    /// `None` when it is not a host with at most a port.
-    pub fn from_authority(text: &str) -> Option<Self> {
-        let authority: Authority = text.parse().ok()?;
-        if text.contains('@') || authority.host().is_empty() {
-            return None;
-        }
-        if authority.as_str().len() > authority.host().len() && authority.port_u16().is_none() {
-            return None;
-        }
-        let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-        if let Some(address) = name.strip_prefix('[') {
-            address.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?;
-        }
-        Some(Self(name))
-    }
-}
-
-impl Value for HostName {
+/// The name of a host, without a port: `live.example.com`, `10.0.0.7`, `[::1]`.
+impl Value for Host {
     fn parse(text: &str) -> Result<Self, Problem> {
         let remedy = "write the name alone, such as live.example.com or [::1]";
-        match Self::from_authority(text) {
-            Some(name) if name.0.len() == text.trim_end_matches('.').len() => Ok(name),
-            Some(_) => Err(Problem::new("a host has no port here", remedy)),
-            None => Err(Problem::new("this is not a host", remedy)),
+        match text.parse::<Self>() {
+            Ok(host) if host.port().is_none() && !text.ends_with(':') => Ok(host),
+            Ok(_) => Err(Problem::new("a host has no port here", remedy)),
+            Err(_) => Err(Problem::new("this is not a host", remedy)),
         }
     }
 
     fn show(&self) -> String {
-        self.0.clone()
+        self.to_string()
     }
 }
 
@@ -56,89 +25,47 @@ impl Value for HostName {
 pub enum OriginRule {
     /// Every page.
     Any,
-    /// Pages without an origin of their own, such as those opened from a file (RFC 6454 §6.2).
-    Null,
-    /// The pages of one origin, as a browser writes it: scheme and host in lower case, no
-    /// default port.
-    Exact(String),
+    /// The pages of one origin; `null` are those without one of their own, such as those opened
+    /// from a file (RFC 6454 §6.2).
+    Exact(Origin),
 }
 
 impl Value for OriginRule {
     fn parse(text: &str) -> Result<Self, Problem> {
         let remedy = "write scheme://host[:port], such as https://app.example.com, or any";
-        match text {
-            "any" => return Ok(Self::Any),
-            "null" => return Ok(Self::Null),
-            _ => {}
+        if text == "any" {
+            return Ok(Self::Any);
         }
-        let Some((scheme, authority)) = text.split_once("://") else {
-            return Err(Problem::new("an origin begins with its scheme", remedy));
-        };
-        if authority.contains(['/', '?', '#']) {
-            return Err(Problem::new("an origin ends with its host or port", remedy));
+        match (text.parse(), text.split_once("://")) {
+            (Ok(origin), _) => Ok(Self::Exact(origin)),
+            (_, None) => Err(Problem::new("an origin begins with its scheme", remedy)),
+            (_, Some((_, host))) if host.contains(['/', '?', '#']) => {
+                Err(Problem::new("an origin ends with its host or port", remedy))
+            }
+            _ => Err(Problem::new("this is not an origin", remedy)),
         }
-        let scheme = scheme.to_ascii_lowercase();
-        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-            && scheme
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-        let (Some(host), Ok(parsed), true) = (
-            HostName::from_authority(authority),
-            authority.parse::<Authority>(),
-            is_scheme,
-        ) else {
-            return Err(Problem::new("this is not an origin", remedy));
-        };
-        let port = match (scheme.as_str(), parsed.port_u16()) {
-            ("http", Some(80)) | ("https", Some(443)) | (_, None) => String::new(),
-            (_, Some(port)) => format!(":{port}"),
-        };
-        Ok(Self::Exact(format!("{scheme}://{}{port}", host.as_str())))
     }
 
     fn show(&self) -> String {
         match self {
             Self::Any => "any".to_owned(),
-            Self::Null => "null".to_owned(),
-            Self::Exact(origin) => origin.clone(),
+            Self::Exact(origin) => origin.to_string(),
         }
-    }
-}
-
-/// The name of a subprotocol: a token (RFC 6455 §4.1, RFC 9110 §5.6.2).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Subprotocol(String);
-
-impl Subprotocol {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Subprotocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
 impl Value for Subprotocol {
     fn parse(text: &str) -> Result<Self, Problem> {
-        let is_token = !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        if !is_token {
-            return Err(Problem::new(
+        text.parse().map_err(|_| {
+            Problem::new(
                 "this is not the name of a subprotocol",
                 "write one name of letters, digits and -._, such as chat.v1",
-            ));
-        }
-        Ok(Self(text.to_owned()))
+            )
+        })
     }
 
     fn show(&self) -> String {
-        self.0.clone()
+        self.to_string()
     }
 }
 
@@ -147,39 +74,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_is_taken_from_an_authority_without_its_port() {
-        for (text, name) in [
-            ("localhost", "localhost"),
-            ("LocalHost:3000", "localhost"),
-            ("live.example.com.", "live.example.com"),
-            ("[::1]:3000", "[::1]"),
-            ("127.0.0.1", "127.0.0.1"),
+    fn configured_host_has_no_port() {
+        for (text, shown) in [
+            ("Example.COM", "example.com"),
+            ("10.0.0.7", "10.0.0.7"),
+            ("[0:0::1]", "[::1]"),
         ] {
-            assert_eq!(HostName::from_authority(text).unwrap().as_str(), name);
+            assert_eq!(Host::parse(text).unwrap().show(), shown);
         }
         for text in [
+            "example.com:80",
+            "example.com:",
+            "https://example.com",
             "",
-            ":3000",
-            "user@localhost",
             "a b",
-            "localhost:",
-            "localhost:x",
-            "localhost:99999",
-            "[evil]",
-            "a/b",
         ] {
-            assert_eq!(HostName::from_authority(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn configured_host_has_no_port() {
-        assert_eq!(
-            HostName::parse("Example.COM").unwrap().show(),
-            "example.com"
-        );
-        for text in ["example.com:80", "https://example.com", "", "a b"] {
-            assert!(HostName::parse(text).is_err(), "{text}");
+            assert!(Host::parse(text).is_err(), "{text}");
         }
     }
 

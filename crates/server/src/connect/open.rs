@@ -58,7 +58,7 @@ fn build(flags: &ConnectFlags) -> Result<Client, ConnectError> {
         client = client.subprotocol(name.as_str())?;
     }
     if let Some(origin) = &flags.origin {
-        client = client.origin(origin.as_str())?;
+        client = client.origin(origin.to_string())?;
     }
     if let Some(proxy) = &flags.proxy {
         client = client.proxy(Proxy::http(proxy.uri().to_string())?);
