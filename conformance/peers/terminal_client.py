@@ -119,6 +119,47 @@ class Battery:
         await check("close code and reason shown", self.shows_close)
 
 
+async def at_a_terminal(url):
+    """What a user sees who types; the server echoes."""
+    here, there = os.openpty()
+    child = await asyncio.create_subprocess_exec(
+        harness.binary(),
+        "connect",
+        url,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        env=harness.clean_environment() | {"TERM": "xterm"},
+        start_new_session=True,
+    )
+    os.close(there)
+    seen = b""
+
+    async def see(*parts):
+        nonlocal seen
+        while not all(part in seen for part in parts):
+            seen += await asyncio.to_thread(os.read, here, 4096)
+        seen = b""
+
+    try:
+        await asyncio.wait_for(see(b"connected to", b"> "), 10)
+        for typed, parts in (
+            ("hi \x16\x1b[31m", [b"< hi \\u{1b}[31m"]),
+            ("/ping", [b"pong after", b" ms"]),
+            ("/hex 00 41", [b"00000000  00 41", b"|.A|"]),
+            ("//ping", [b"< /ping"]),
+            ("\x04", [b"closed with code 1000"]),
+        ):
+            os.write(here, typed.encode() + (b"" if typed == "\x04" else b"\n"))
+            await asyncio.wait_for(see(*parts), 10)
+        expect_equal(await asyncio.wait_for(child.wait(), 10), 0, "exit code")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
+        os.close(here)
+
+
 async def check_secure(checks, title, base, verdicts, authority):
     """A server with a certificate of a private authority."""
 
@@ -147,6 +188,9 @@ async def check_terminal_client(checks, certificate):
         arguments = [{}] if plain is node_server else []
         async with plain(*arguments) as (port, verdicts):
             await Battery(f"ws://127.0.0.1:{port}", verdicts).run(checks, title)
+            if plain is python_servers.websockets_server:
+                url = f"ws://127.0.0.1:{port}/echo"
+                await checks.run(f"{title} typed at a terminal", at_a_terminal, url)
         async with plain(*secure) as (port, verdicts):
             base = f"wss://localhost:{port}"
             await check_secure(checks, title, base, verdicts, certificate.authority)

@@ -433,3 +433,27 @@ fn reader_that_goes_away_ends_it_in_silence() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[cfg(unix)]
+#[test]
+fn interrupt_closes_with_the_closing_handshake() {
+    let (url, received) = serve_frames(b"\x81\x02hi");
+    let mut client = piped(&mut holdwire(&["connect", &url]));
+    let mut first = [0; 3];
+    client
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut first)
+        .unwrap();
+
+    let id = client.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+
+    assert!(sent.success());
+    assert_eq!(
+        received.recv().unwrap(),
+        [(0x88, 1000_u16.to_be_bytes().to_vec())]
+    );
+    assert_eq!(client.wait().unwrap().code(), Some(0));
+}
