@@ -171,7 +171,11 @@ async def check_secure(checks, title, base, verdicts, authority):
         expect_equal(ended.code != 0, True, "a failing exit code")
         expect_equal("certificate" in ended.err.lower(), True, f"the reason in {ended.err!r}")
 
+    async def anybody():
+        await Battery(base, verdicts).sends_and_expects("心跳", "--insecure")
+
     await checks.run(f"{title} wss with --cacert", trusted)
+    await checks.run(f"{title} wss with --insecure", anybody)
     await checks.run(f"{title} wss without it is refused", untrusted)
 
 
