@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-use holdwire_proto::Scratch;
 use holdwire_proto::time::{Clock, Tick};
+use holdwire_proto::{Output, Scratch};
 use tokio::time::Instant;
 
 /// Bytes read at once, whatever the number of connections.
@@ -15,8 +15,8 @@ pub(crate) struct Tools {
     /// Made when something is first read into it.
     pub(crate) buffer: Box<[u8]>,
     pub(crate) scratch: Scratch,
-    /// A write buffer that nobody uses.
-    pub(crate) spare: Vec<u8>,
+    /// An empty output that nobody uses, with its buffer.
+    pub(crate) spare: Option<Box<Output>>,
 }
 
 thread_local! {
@@ -30,7 +30,7 @@ pub(crate) fn with<T>(act: impl FnOnce(&mut Tools) -> T) -> T {
             buffer: Box::default(),
             // The thread's generator is cryptographically secure (RFC 6455 §10.3).
             scratch: Scratch::new(Box::new(rand::random)),
-            spare: Vec::new(),
+            spare: None,
         })
     });
     let result = act(&mut tools);

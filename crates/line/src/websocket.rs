@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdwire_proto::handshake::Subprotocol;
-use holdwire_proto::{
-    CloseCode, Config, Connection, Event, Flow, Handler, Message, Prepared, Role,
-};
+use holdwire_proto::{CloseCode, Config, Connection, Handler, Message, Prepared, Role};
 
 use crate::driver::Driver;
 use crate::error::{Closed, Error};
@@ -245,16 +243,11 @@ impl WebSocket {
             let mut state = lease.0.lock();
             state.is_lent = true;
             state.clear_receiver();
-            let mut watched = Watched {
-                handler: &mut handler,
-                paused: false,
-            };
-            state.poll_lend(cx, &mut watched);
-            let paused = watched.paused;
+            let has_paused = state.poll_lend(cx, &mut handler);
             let _ = state.poll_write(cx);
             match state.connection.ended() {
                 Some(ended) => Poll::Ready(Error::of(ended).map_or(Ok(()), Err)),
-                None if paused => Poll::Ready(Ok(())),
+                None if has_paused => Poll::Ready(Ok(())),
                 None => {
                     if state.reads_again() {
                         cx.waker().wake_by_ref();
@@ -301,19 +294,5 @@ impl Drop for Lease<'_> {
         let mut state = self.0.lock();
         state.is_lent = false;
         state.wake_driver();
-    }
-}
-
-/// Remembers whether the handler paused.
-struct Watched<'a, H> {
-    handler: &'a mut H,
-    paused: bool,
-}
-
-impl<H: Handler> Handler for Watched<'_, H> {
-    fn on_event(&mut self, event: Event<'_>, sender: &mut holdwire_proto::Sender<'_>) -> Flow {
-        let flow = self.handler.on_event(event, sender);
-        self.paused = flow == Flow::Pause;
-        flow
     }
 }

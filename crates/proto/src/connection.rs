@@ -339,6 +339,15 @@ impl Connection {
         }
     }
 
+    /// The verbs as a handler has them, whose answers are taken whatever waits: for a driver that
+    /// hands on an event which it took earlier.
+    pub fn reply<'a>(&'a mut self, cx: &'a mut Context<'_>) -> Sender<'a> {
+        Sender {
+            is_reply: true,
+            ..self.sender(cx)
+        }
+    }
+
     /// Puts input behind what is kept; goes on with both when a Close frame was sent meanwhile.
     fn keep(&mut self, input: &[u8], cx: &mut Context<'_>, handler: &mut impl Handler) {
         self.inbound.keep(input);

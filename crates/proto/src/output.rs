@@ -19,8 +19,8 @@ const COMPACT_FROM: usize = 4 * 1024;
 /// A driver lends it to the connection, which appends, and then writes it with as few calls as
 /// it can: it is a [`Buf`], so `chunks_vectored` and `advance` serve a vectored write. One
 /// `Output` may serve every connection of a thread (what could not be written must then be moved
-/// out before the next connection's turn), or each connection may have its own: empty ones
-/// share one buffer by [`Output::with_buffer`] and [`Output::into_buffer`].
+/// out before the next connection's turn), or a connection may take one only while something
+/// waits. An empty one keeps a buffer of at most 64 KiB.
 #[derive(Debug, Default)]
 pub struct Output {
     buffer: Vec<u8>,
@@ -51,22 +51,6 @@ impl Output {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// An empty one that appends to `buffer`, whose content is dropped.
-    #[must_use]
-    pub fn with_buffer(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        Self {
-            buffer,
-            ..Self::default()
-        }
-    }
-
-    /// The buffer, to be used again; what waits in it is dropped.
-    #[must_use]
-    pub fn into_buffer(self) -> Vec<u8> {
-        self.buffer
     }
 
     /// Appends bytes that are encoded already, such as the response of an opening handshake.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
 use super::drain::{Counted, Phase};
-use super::http::{self, Open};
+use super::http;
 use crate::stream::Stream;
 
 /// How long to wait when the system has no more descriptors.
@@ -50,26 +50,22 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one TCP connection: HTTP first, then perhaps WebSocket.
+///
+/// The HTTP part has much to remember, so an open connection goes on in a small task of its own.
 async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted: Counted) {
-    // The HTTP part has much to remember; it is boxed so that an open connection does not.
-    let open = Box::pin(async {
-        let deadline = Instant::now() + inner.limits.handshake_timeout;
-        let total = inner.permits.total.take(inner.limits.max_connections);
-        // Small frames must not wait for the acknowledgement of others; a socket that cannot be
-        // told so works all the same.
-        drop(tcp.set_nodelay(true));
-        let stream = transport(tcp, &inner, deadline).await?;
-        let is_tls = stream.needs_flush();
-        let open = http::serve(stream, peer, is_tls, total.is_some(), deadline, &inner).await;
-        open.map(|open| (open, total))
-    })
-    .await;
-    drop(inner);
-    if let Some((open, total)) = open {
-        Open::run(open).await;
-        drop(total);
+    let deadline = Instant::now() + inner.limits.handshake_timeout;
+    let total = inner.permits.total.take(inner.limits.max_connections);
+    // Small frames must not wait for the acknowledgement of others; a socket that cannot be told
+    // so works all the same.
+    drop(tcp.set_nodelay(true));
+    let Some(stream) = transport(tcp, &inner, deadline).await else {
+        return;
+    };
+    let is_tls = stream.needs_flush();
+    let open = http::serve(stream, peer, is_tls, total.is_some(), deadline, &inner).await;
+    if let Some(open) = open {
+        tokio::spawn(open.run((counted, total)));
     }
-    drop(counted);
 }
 
 /// The transport that HTTP runs over: TLS if the server speaks it.

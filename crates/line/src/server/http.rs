@@ -46,8 +46,8 @@ struct Watch {
 }
 
 impl Open {
-    /// Runs handler and connection until both are done.
-    pub(super) async fn run(self) {
+    /// Runs handler and connection until both are done; `counted` lives as long.
+    pub(super) fn run(self, counted: impl Send) -> impl Future<Output = ()> + Send {
         let Self {
             driver,
             handler,
@@ -56,15 +56,18 @@ impl Open {
             permit,
         } = self;
         let shared = driver.shared();
-        let closed = driver.run(handler).await;
-        tracing::debug!(%closed, "connection closed");
-        if let Some(watch) = watch {
-            let stats = shared.lock().stats();
-            watch
-                .observer
-                .closed(&closed, &stats, watch.opened.elapsed());
+        let running = driver.run(handler);
+        // A block and not an `async fn`, whose future would hold all of this twice.
+        async move {
+            let closed = running.await;
+            tracing::debug!(%closed, "connection closed");
+            if let Some(watch) = watch {
+                let stats = shared.lock().stats();
+                let open = watch.opened.elapsed();
+                watch.observer.closed(&closed, &stats, open);
+            }
+            drop((registered, permit, counted));
         }
-        drop((registered, permit));
     }
 }
 
