@@ -125,7 +125,7 @@ async fn what_is_left_at_the_end_is_cut() {
 }
 
 #[tokio::test]
-async fn a_handshake_under_way_is_refused_and_a_new_connection_not_accepted() {
+async fn a_handshake_under_way_is_refused_and_so_is_a_new_one() {
     let (address, handle, served) = serve().await;
     let mut held = open(address).await;
     let mut half = Raw::send(address, &UPGRADE[..40]).await;
@@ -147,10 +147,12 @@ async fn a_handshake_under_way_is_refused_and_a_new_connection_not_accepted() {
     assert_eq!(answer.status, 503);
     assert!(answer.field("retry-after").is_some());
     assert!(handle.is_draining());
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    let late = Raw::send(address, UPGRADE).await.answer().await;
+    assert_eq!(late.status, 503);
     held.write(close(1001, "")).await;
     held.rest().await;
     drop((held, half));
     shutting.await.unwrap();
     served.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
 }

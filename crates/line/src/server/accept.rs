@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,25 +12,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
-use super::drain::{Counted, Phase};
+use super::drain::Counted;
 use super::http;
 use crate::stream::Stream;
 
 /// How long to wait when the system has no more descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
-/// Accepts until the server shuts down.
+/// Accepts until the server has shut down: while it drains, newcomers are told so.
 pub(super) async fn accept_all(listener: TcpListener, inner: Arc<Inner>) {
-    let mut phase = inner.handle.phase();
+    let finished = inner.handle.finished();
+    let mut finished = pin!(finished);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+            () = &mut finished => return,
         };
         match accepted {
             Ok((tcp, peer)) => {
-                // Counted before its task runs, so that a shutdown cannot overlook it.
-                let counted = inner.handle.count();
+                // Counted before its task runs, so that a shutdown cannot overlook it; who comes
+                // later does not keep the server.
+                let counted = Some(inner.handle.count()).filter(|_| !inner.handle.is_draining());
                 tokio::spawn(connection(tcp, peer, Arc::clone(&inner), counted));
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -52,7 +55,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Serves one TCP connection: HTTP first, then perhaps WebSocket.
 ///
 /// The HTTP part has much to remember, so an open connection goes on in a small task of its own.
-async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted: Counted) {
+async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted: Option<Counted>) {
     let deadline = Instant::now() + inner.limits.handshake_timeout;
     let total = inner.permits.total.take(inner.limits.max_connections);
     // Small frames must not wait for the acknowledgement of others; a socket that cannot be told

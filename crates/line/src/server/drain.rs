@@ -30,7 +30,7 @@ struct Registry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
-    /// Handshakes are refused and listeners closed; open connections are closed one by one.
+    /// Handshakes are refused; open connections are closed one by one.
     Draining,
     /// Everything ends now.
     Over,
@@ -52,8 +52,11 @@ impl Default for ServerHandle {
 }
 
 impl ServerHandle {
-    /// Stops accepting, closes every connection with `code`, spread over `window` so that the
+    /// Refuses new handshakes with 503, closes every connection with `code`, spread over `window` so that the
     /// clients do not come back all at once, and returns when all are gone or the window is over.
+    ///
+    /// Ordinary requests are still answered, so that a load balancer can be told that the server
+    /// is not ready, but whoever connects now is not waited for.
     ///
     /// Closing handshakes are included in the window; what is still open then is cut. With no
     /// connection open it returns at once.

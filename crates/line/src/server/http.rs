@@ -82,8 +82,12 @@ pub(super) async fn serve(
 ) -> Option<Open> {
     let mut received = Vec::new();
     let mut deadline = deadline;
+    // Who connects to a draining server is told so: a health check gets its answer.
+    let mut may_leave = !inner.handle.is_draining();
     loop {
-        let head = match read_head(&mut stream, &mut received, deadline, inner).await {
+        let head = read_head(&mut stream, &mut received, deadline, may_leave, inner).await;
+        may_leave = true;
+        let head = match head {
             Ok(head) => head?,
             Err(refusal) => {
                 inner.count(refusal.response().status());
@@ -270,11 +274,13 @@ async fn upgrade<'a>(
     Ok((response, setup, request, endpoint, permit))
 }
 
-/// Reads the next request head; `None` when the client is done or the server is.
+/// Reads the next request head; `None` when the client is done or the server is, which may leave
+/// a silent client when it drains.
 async fn read_head(
     stream: &mut Stream,
     received: &mut Vec<u8>,
     deadline: Instant,
+    may_leave: bool,
     inner: &Inner,
 ) -> Result<Option<RequestHead>, Refusal> {
     let mut reader = HeadReader::new(inner.limits.head);
@@ -290,7 +296,7 @@ async fn read_head(
             biased;
             read = timeout_at(deadline, stream.read_buf(received)) => read,
             () = over(inner) => return Ok(None),
-            () = draining(inner), if received_before == 0 => return Ok(None),
+            () = draining(inner), if may_leave && received_before == 0 => return Ok(None),
         };
         match read {
             Ok(Ok(0) | Err(_)) => return Ok(None),
