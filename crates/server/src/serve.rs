@@ -18,7 +18,8 @@ use crate::config::{ConfigError, OriginRule, Problem, ServeConfig};
 use crate::endpoints::{self, Counter, Talk};
 use crate::http::{Site, router};
 use crate::listen::listen;
-use crate::{proxy_headers, signals};
+use crate::proxy_headers;
+use crate::signals::{Signals, end_on_signals};
 
 /// Listens, says where, and serves until the program is told to end.
 ///
@@ -34,13 +35,15 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let bound: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
         let site = Arc::new(Site::new(config));
         let server = build(config, &site, listeners)?;
+        // Before anybody is told that the server is there, so that no signal is missed.
+        let signals = Signals::new().map_err(broken)?;
         let text = banner(config, &bound.map_err(broken)?);
         // Nobody may be reading standard output; the server serves all the same.
         let _ = std::io::stdout().write_all(text.as_bytes());
-        let signals = signals::end_on_signals(server.handle(), site, config.drain.value);
+        let ended = end_on_signals(signals, server.handle(), site, config.drain.value);
         tokio::select! {
             served = server.run() => served.map_err(broken),
-            ended = signals => ended.map_err(broken),
+            () = ended => Ok(()),
         }
     })
 }

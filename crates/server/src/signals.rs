@@ -13,11 +13,11 @@ const INTERRUPT_WINDOW: Duration = Duration::from_millis(1500);
 
 /// Waits for a signal and shuts the server down; a second signal ends the wait.
 pub(crate) async fn end_on_signals(
+    mut signals: Signals,
     server: ServerHandle,
     site: Arc<Site>,
     drain: Duration,
-) -> io::Result<()> {
-    let mut signals = Signals::new()?;
+) {
     let window = match signals.next().await {
         Signal::Terminate => drain,
         Signal::Interrupt => INTERRUPT_WINDOW.min(drain),
@@ -32,7 +32,6 @@ pub(crate) async fn end_on_signals(
         () = server.shutdown(CloseCode::SERVICE_RESTART, window) => {}
         _ = signals.next() => tracing::info!("ending at once"),
     }
-    Ok(())
 }
 
 /// What the program was sent.
