@@ -23,6 +23,8 @@ pub fn start(format: LogFormat, rust_log: Option<OsString>) -> Result<(), Config
     let lines = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would tell of a closed standard error on standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match format {
         LogFormat::Text => lines.finish().try_init(),
