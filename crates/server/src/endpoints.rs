@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdwire::proto::Ended;
 use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, WebSocket};
 use http::{Request, StatusCode};
 
@@ -36,16 +37,25 @@ impl Observer for Counter {
     }
 
     fn closed(&self, closed: &Closed, stats: &Stats, open: Duration) {
-        self.0.metrics.connection_closed(closed.code());
+        let code = code(closed);
+        self.0.metrics.connection_closed(code);
         tracing::info!(
             target: "holdwire::connection",
-            code = closed.code(),
+            code,
             %closed,
             received = stats.received.messages,
             sent = stats.sent.messages,
             seconds = open.as_secs_f64(),
             "closed"
         );
+    }
+}
+
+/// The code that went over the wire: the peer's, or ours when it broke a rule.
+fn code(closed: &Closed) -> u16 {
+    match closed.ended {
+        Ended::Violation(violation) => violation.close_code().value(),
+        _ => closed.code(),
     }
 }
 
@@ -97,7 +107,8 @@ fn log(message: &Message) {
     match message {
         Message::Text(text) => {
             tracing::info!(target: "holdwire::message", bytes = text.len(), "received text");
-            tracing::debug!(target: "holdwire::message", %text);
+            // Escaped: the peer's text must not look like a line of ours.
+            tracing::debug!(target: "holdwire::message", text = text.as_str());
         }
         Message::Binary(payload) => {
             tracing::info!(target: "holdwire::message", bytes = payload.len(), "received binary");
