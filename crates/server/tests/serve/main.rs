@@ -1,0 +1,21 @@
+//! `holdwire serve`, the built program, used as its users use it: over TCP, by flags, environment
+//! and signals, with its log and its metrics read.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod deadlines;
+mod endpoints;
+mod health;
+mod limits;
+mod logs;
+mod metrics;
+mod origins;
+mod peer;
+mod proxies;
+mod robustness;
+mod running;
+mod signals;
+mod tls;
