@@ -1,6 +1,6 @@
 //! Who moves a connection: reads, writes, answers pings, keeps deadlines.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -48,47 +48,79 @@ impl Driver {
         F: Future,
         F::Output: Outcome,
     {
-        let mut handler = pin!(Some(handler));
-        let shared = self.shared();
-        self.will_run();
-        // Before the first read: what a handler says on its own goes out even if the first bytes
-        // of the peer end the connection, and a handler that lends takes the very first event.
-        let mut is_new = true;
-        poll_fn(|cx| {
-            loop {
-                if !is_new {
-                    let mut state = shared.lock();
-                    state.clear_driver();
-                    if state.poll_read(cx) {
-                        state.wake_other_receiver(cx);
-                    }
-                }
-                let running = handler.as_mut().as_pin_mut();
-                if let Some(end) = running.and_then(|running| poll_handler(running, cx)) {
-                    // With it go its handles.
-                    handler.set(None);
-                    if let Err(message) = end {
-                        tracing::warn!(error = %message, "a handler failed; the peer is told 1011");
-                        shared.lock().close(CloseCode::INTERNAL_ERROR, "");
-                    }
-                }
+        Run::new(self, pin!(handler)).await
+    }
+}
+
+/// A handler and its connection in one future, no larger than it has to be.
+pub(crate) struct Run<F> {
+    driver: Driver,
+    handler: Option<F>,
+    /// Before the first read: what a handler says on its own goes out even if the first bytes of
+    /// the peer end the connection, and a handler that lends takes the very first event.
+    is_new: bool,
+}
+
+impl<F> Run<F> {
+    pub(crate) fn new(driver: Driver, handler: F) -> Self {
+        driver.will_run();
+        Self {
+            driver,
+            handler: Some(handler),
+            is_new: true,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.driver.shared
+    }
+}
+
+impl<F> Future for Run<F>
+where
+    F: Future<Output: Outcome> + Unpin,
+{
+    type Output = Closed;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
+        let Self {
+            driver,
+            handler,
+            is_new,
+        } = self.get_mut();
+        let shared = &driver.shared;
+        loop {
+            if !*is_new {
                 let mut state = shared.lock();
-                if !shared.is_held() {
-                    state.abandon();
-                }
-                let is_over = state.poll_write(cx).is_ready();
-                if is_over && handler.is_none() {
-                    return Poll::Ready(());
-                }
-                let is_first = std::mem::take(&mut is_new);
-                if !is_first && !state.driver_reads_again() {
-                    state.set_driver(cx);
-                    return Poll::Pending;
+                state.clear_driver();
+                if state.poll_read(cx) {
+                    state.wake_other_receiver(cx);
                 }
             }
-        })
-        .await;
-        shared.closed()
+            let running = handler.as_mut().map(Pin::new);
+            if let Some(end) = running.and_then(|running| poll_handler(running, cx)) {
+                // With it go its handles.
+                *handler = None;
+                if let Err(message) = end {
+                    tracing::warn!(error = %message, "a handler failed; the peer is told 1011");
+                    shared.lock().close(CloseCode::INTERNAL_ERROR, "");
+                }
+            }
+            let mut state = shared.lock();
+            if !shared.is_held() {
+                state.abandon();
+            }
+            let is_over = state.poll_write(cx).is_ready();
+            if is_over && handler.is_none() {
+                drop(state);
+                return Poll::Ready(shared.closed());
+            }
+            let is_first = std::mem::take(is_new);
+            if !is_first && !state.driver_reads_again() {
+                state.set_driver(cx);
+                return Poll::Pending;
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use self::inbox::{Collector, Inbox};
 
 use crate::error::Error;
-use crate::stats::Stats;
+use crate::stats::{Stats, Traffic};
 use crate::stream::Stream;
 use crate::tools::{self, Tools};
 
@@ -32,7 +32,8 @@ pub(crate) struct State {
     output: Option<Box<Output>>,
     inbox: Inbox,
     timer: Option<Pin<Box<Sleep>>>,
-    pub(crate) stats: Stats,
+    received: Traffic,
+    sent: Traffic,
     /// A lending receiver polls the transport's read side in place of the driver.
     pub(crate) is_lent: bool,
     /// Somebody else than the application's own polls drives the connection.
@@ -49,7 +50,11 @@ pub(crate) struct State {
     stage: Stage,
     driver: Option<Waker>,
     receiver: Option<Waker>,
-    waiting: Vec<Waker>,
+    #[expect(
+        clippy::box_collection,
+        reason = "a third of the size while nobody waits"
+    )]
+    waiting: Option<Box<Vec<Waker>>>,
 }
 
 /// How far a connection has come.
@@ -70,7 +75,8 @@ impl State {
             output: None,
             inbox: Inbox::default(),
             timer: None,
-            stats: Stats::default(),
+            received: Traffic::default(),
+            sent: Traffic::default(),
             is_lent: false,
             is_driven: false,
             runs_handler: false,
@@ -80,7 +86,7 @@ impl State {
             stage: Stage::Open,
             driver: None,
             receiver: None,
-            waiting: Vec::new(),
+            waiting: None,
         }
     }
 
@@ -97,7 +103,7 @@ impl State {
     fn with_inbox<T>(
         &mut self,
         tools: &mut Tools,
-        act: impl FnOnce(&mut Connection, &mut proto::Context<'_>, &mut Inbox, &mut Stats) -> T,
+        act: impl FnOnce(&mut Connection, &mut proto::Context<'_>, &mut Inbox, &mut Traffic) -> T,
     ) -> T {
         // The thread's, given back as soon as all is written.
         let spare = || tools.spare.take().unwrap_or_default();
@@ -111,7 +117,7 @@ impl State {
             &mut self.connection,
             &mut cx,
             &mut self.inbox,
-            &mut self.stats,
+            &mut self.received,
         )
     }
 
@@ -120,10 +126,10 @@ impl State {
         if input.is_empty() {
             return;
         }
-        self.stats.received.bytes += input.len() as u64;
+        self.received.bytes += input.len() as u64;
         tools::with(|tools| {
-            self.with_inbox(tools, |connection, cx, inbox, stats| {
-                connection.receive_shared(input, cx, &mut Collector { inbox, stats });
+            self.with_inbox(tools, |connection, cx, inbox, traffic| {
+                connection.receive_shared(input, cx, &mut Collector { inbox, traffic });
             });
         });
     }
@@ -142,7 +148,7 @@ impl State {
         let kept = message.clone();
         match self.send_with(|sender| sender.message(message)) {
             Ok(()) => {
-                self.stats.sent.count(length);
+                self.sent.count(length);
                 Ok(())
             }
             Err(SendError::Full) => Err(Error::Full(kept)),
@@ -162,13 +168,13 @@ impl State {
         });
         self.wake_driver();
         sent.map_err(|_| self.closed_error())?;
-        self.stats.sent.count(length);
+        self.sent.count(length);
         Ok(())
     }
 
     pub(crate) fn send_prepared(&mut self, message: &proto::Prepared) -> Result<(), SendError> {
         self.send_with(|sender| sender.prepared(message))?;
-        self.stats.sent.count(message.payload().len());
+        self.sent.count(message.payload().len());
         Ok(())
     }
 
@@ -269,8 +275,9 @@ impl State {
 
     pub(crate) fn stats(&self) -> Stats {
         Stats {
+            received: self.received,
+            sent: self.sent,
             queued: self.queued(),
-            ..self.stats
         }
     }
 
@@ -296,8 +303,8 @@ impl State {
         if self.inbox.is_empty() && self.connection.is_paused() {
             let pongs = self.inbox.answered();
             tools::with(|tools| {
-                self.with_inbox(tools, |connection, cx, inbox, stats| {
-                    connection.resume(cx, &mut Collector { inbox, stats });
+                self.with_inbox(tools, |connection, cx, inbox, traffic| {
+                    connection.resume(cx, &mut Collector { inbox, traffic });
                 });
             });
             if self.inbox.answered() > pongs {
@@ -339,8 +346,9 @@ impl State {
 
     /// Waits for a change of state: room in the queue, a pong, the end.
     pub(crate) fn wait(&mut self, cx: &mut Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
+        let waiting = self.waiting.get_or_insert_default();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
         }
     }
 
@@ -393,7 +401,7 @@ impl State {
     }
 
     fn wake_waiting(&mut self) {
-        for waker in std::mem::take(&mut self.waiting) {
+        for waker in self.waiting.take().into_iter().flat_map(|waiting| *waiting) {
             waker.wake();
         }
     }

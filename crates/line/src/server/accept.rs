@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
 use super::drain::Counted;
-use super::http;
+use super::http::{self, Open};
 use crate::stream::Stream;
 
 /// How long to wait when the system has no more descriptors.
@@ -67,7 +68,26 @@ async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted
     let is_tls = stream.needs_flush();
     let open = http::serve(stream, peer, is_tls, total.is_some(), deadline, &inner).await;
     if let Some(open) = open {
-        tokio::spawn(open.run((counted, total)));
+        tokio::spawn(Counting {
+            open,
+            _counted: counted,
+            _total: total,
+        });
+    }
+}
+
+/// An open connection that counts.
+struct Counting {
+    open: Open,
+    _counted: Counted,
+    _total: Option<TotalPermit>,
+}
+
+impl Future for Counting {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.open).poll(cx)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +22,7 @@ use super::accept::IpPermit;
 use super::drain::{Phase, Registered};
 use super::endpoint::{Endpoint, Running, Upgrade};
 use super::{Inner, Peer};
-use crate::driver::Driver;
+use crate::driver::Run;
 use crate::stream::Stream;
 use crate::websocket::{Setup, WebSocket};
 
@@ -30,13 +32,12 @@ const READ_STEP: usize = 1024;
 /// How long a client that came too early or too often should wait.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// An open WebSocket connection with what has to live as long.
+/// An open WebSocket connection with what has to live as long: a task of its own.
 pub(super) struct Open {
-    driver: Driver,
-    handler: Running,
+    run: Run<Running>,
     watch: Option<Box<Watch>>,
-    registered: Registered,
-    permit: Option<IpPermit>,
+    _registered: Registered,
+    _permit: Option<Box<IpPermit>>,
 }
 
 /// What the observer is told at the end.
@@ -45,29 +46,18 @@ struct Watch {
     opened: Instant,
 }
 
-impl Open {
-    /// Runs handler and connection until both are done; `counted` lives as long.
-    pub(super) fn run(self, counted: impl Send) -> impl Future<Output = ()> + Send {
-        let Self {
-            driver,
-            handler,
-            watch,
-            registered,
-            permit,
-        } = self;
-        let shared = driver.shared();
-        let running = driver.run(handler);
-        // A block and not an `async fn`, whose future would hold all of this twice.
-        async move {
-            let closed = running.await;
-            tracing::debug!(%closed, "connection closed");
-            if let Some(watch) = watch {
-                let stats = shared.lock().stats();
-                let open = watch.opened.elapsed();
-                watch.observer.closed(&closed, &stats, open);
-            }
-            drop((registered, permit, counted));
+impl Future for Open {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let closed = std::task::ready!(Pin::new(&mut self.run).poll(cx));
+        tracing::debug!(%closed, "connection closed");
+        if let Some(watch) = &self.watch {
+            let stats = self.run.shared().lock().stats();
+            let open = watch.opened.elapsed();
+            watch.observer.closed(&closed, &stats, open);
         }
+        Poll::Ready(())
     }
 }
 
@@ -196,11 +186,10 @@ async fn exchange(
     driver.will_run();
     let handler = (endpoint.handle)(socket, request);
     Next::Open(Open {
-        driver,
-        handler,
+        run: Run::new(driver, handler),
         watch,
-        registered,
-        permit,
+        _registered: registered,
+        _permit: permit.map(Box::new),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use holdwire_proto::{Event, Flow, Handler, Message, Sender};
 
-use crate::stats::Stats;
+use crate::stats::Traffic;
 
 /// Messages are read ahead of a busy application up to this many bytes, so that the pings among
 /// them are answered; then reading pauses.
@@ -109,10 +109,10 @@ impl Inbox {
     }
 
     /// What every event leaves behind, whoever takes it.
-    fn note(&mut self, event: &Event<'_>, stats: &mut Stats) {
+    fn note(&mut self, event: &Event<'_>, received: &mut Traffic) {
         match event {
-            Event::Text(text) => stats.received.count(text.len()),
-            Event::Binary(payload) => stats.received.count(payload.len()),
+            Event::Text(text) => received.count(text.len()),
+            Event::Binary(payload) => received.count(payload.len()),
             Event::Pong(payload) => {
                 let pongs = self.rare.iter_mut().flat_map(|rare| &mut rare.pongs);
                 for pong in pongs.filter(|pong| pong.payload == *payload) {
@@ -130,12 +130,12 @@ impl Inbox {
 /// Collects messages for an application that receives them one by one.
 pub(super) struct Collector<'a> {
     pub(super) inbox: &'a mut Inbox,
-    pub(super) stats: &'a mut Stats,
+    pub(super) traffic: &'a mut Traffic,
 }
 
 impl Handler for Collector<'_> {
     fn on_event(&mut self, event: Event<'_>, _: &mut Sender<'_>) -> Flow {
-        self.inbox.note(&event, self.stats);
+        self.inbox.note(&event, self.traffic);
         if let Some(message) = event.into_message() {
             self.inbox.push(message);
         }
@@ -155,7 +155,7 @@ impl Handler for Collector<'_> {
 pub(super) struct Lender<'a, H> {
     pub(super) handler: &'a mut H,
     pub(super) inbox: &'a mut Inbox,
-    pub(super) stats: &'a mut Stats,
+    pub(super) traffic: &'a mut Traffic,
     /// Bytes in the queue above which the peer has to read first.
     pub(super) queue_limit: usize,
     /// Set when it was the application that paused.
@@ -164,7 +164,7 @@ pub(super) struct Lender<'a, H> {
 
 impl<H: Handler> Handler for Lender<'_, H> {
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
-        self.inbox.note(&event, self.stats);
+        self.inbox.note(&event, self.traffic);
         let flow = self.handler.on_event(event, sender);
         *self.has_paused = flow == Flow::Pause;
         if sender.queued() > self.queue_limit {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::inbox::{Collector, Inbox, Lender};
 use super::{Stage, State};
-use crate::stats::Stats;
+use crate::stats::Traffic;
 use crate::stream::Stream;
 use crate::tools::{self, READ_BUFFER, Tools};
 
@@ -27,8 +27,8 @@ impl State {
         let before = (self.inbox.len(), self.connection.ended());
         let pongs = self.inbox.answered();
         tools::with(|tools| {
-            self.poll_transport(cx, tools, |connection, cx, input, inbox, stats| {
-                connection.receive(input, cx, &mut Collector { inbox, stats });
+            self.poll_transport(cx, tools, |connection, cx, input, inbox, traffic| {
+                connection.receive(input, cx, &mut Collector { inbox, traffic });
             });
         });
         if self.inbox.answered() > pongs {
@@ -61,11 +61,11 @@ impl State {
                                 cx: &mut proto::Context<'_>,
                                 input: &mut [u8],
                                 inbox: &mut Inbox,
-                                stats: &mut Stats| {
+                                traffic: &mut Traffic| {
                     let mut lender = Lender {
                         handler: &mut *handler,
                         inbox,
-                        stats,
+                        traffic,
                         queue_limit,
                         has_paused: &mut has_paused,
                     };
@@ -76,8 +76,8 @@ impl State {
                     }
                 };
                 if self.connection.is_paused() {
-                    self.with_inbox(tools, |connection, cx, inbox, stats| {
-                        lend(connection, cx, &mut [], inbox, stats);
+                    self.with_inbox(tools, |connection, cx, inbox, traffic| {
+                        lend(connection, cx, &mut [], inbox, traffic);
                     });
                 } else {
                     self.poll_transport(cx, tools, lend);
@@ -104,13 +104,13 @@ impl State {
             &mut proto::Context<'_>,
             &mut [u8],
             &mut Inbox,
-            &mut Stats,
+            &mut Traffic,
         ),
     ) {
         self.wants_read = false;
         if self.connection.wants_resume() {
-            self.with_inbox(tools, |connection, cx, inbox, stats| {
-                receive(connection, cx, &mut [], inbox, stats);
+            self.with_inbox(tools, |connection, cx, inbox, traffic| {
+                receive(connection, cx, &mut [], inbox, traffic);
             });
         }
         while !self.connection.is_paused() && !self.connection.is_over() {
@@ -131,9 +131,9 @@ impl State {
             let count = buffer.filled().len();
             match read {
                 Poll::Ready(Ok(())) if count > 0 => {
-                    self.stats.received.bytes += count as u64;
-                    self.with_inbox(tools, |connection, cx, inbox, stats| {
-                        receive(connection, cx, &mut input[..count], inbox, stats);
+                    self.received.bytes += count as u64;
+                    self.with_inbox(tools, |connection, cx, inbox, traffic| {
+                        receive(connection, cx, &mut input[..count], inbox, traffic);
                     });
                 }
                 Poll::Ready(Ok(())) => self.connection.handle_eof(),
@@ -195,7 +195,7 @@ impl State {
         if let Some(empty) = self.output.take_if(|output| output.is_empty()) {
             tools::with(|tools| tools.spare = Some(empty));
         }
-        self.stats.sent.bytes += written as u64;
+        self.sent.bytes += written as u64;
         self.needs_flush |= written > 0 && stream.needs_flush();
         let result = result.and_then(|()| {
             if self.needs_flush {
