@@ -79,7 +79,7 @@ async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted
 /// An open connection that counts.
 struct Counting {
     open: Open,
-    _counted: Counted,
+    _counted: Option<Counted>,
     _total: Option<TotalPermit>,
 }
 
