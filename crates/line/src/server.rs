@@ -97,7 +97,8 @@ pub struct ServerLimits {
     pub head: HeadLimits,
     /// How long TLS and a request head may take. Default 10 s; then 408.
     pub handshake_timeout: Duration,
-    /// How long a kept-alive HTTP connection may be silent. Default 30 s.
+    /// How long a kept-alive HTTP connection may be silent, and how long its client may send
+    /// nothing of a body whose length it announced, or read nothing of a response. Default 30 s.
     pub keep_alive: Duration,
     /// The most TCP connections at once. Default: no limit; beyond it 503.
     pub max_connections: usize,

@@ -216,3 +216,85 @@ async fn a_silent_kept_alive_connection_ends() {
 
     assert_eq!(raw.rest().await, b"", "without a word");
 }
+
+/// Says when it is dropped, which is when the request that it belongs to is over.
+struct Held(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// A server whose clients may be silent for a moment only; the channel tells of each request that
+/// is over.
+async fn impatient() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<()>) {
+    let (over, told) = tokio::sync::mpsc::unbounded_channel();
+    let get_over = over.clone();
+    let router = Router::new()
+        .route(
+            "/big",
+            get(move || {
+                let held = Held(get_over.clone());
+                let body = Body::from(vec![b'x'; 64 << 20]);
+                async move { Body::new(Holding(body, held)) }
+            }),
+        )
+        .route(
+            "/post",
+            axum::routing::any(move |request: axum::extract::Request| {
+                let held = Held(over.clone());
+                async move {
+                    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+                    drop(held);
+                    body.unwrap_or_default()
+                }
+            }),
+        );
+    let (server, address) = free().await;
+    let limits = holdwire::ServerLimits {
+        keep_alive: std::time::Duration::from_millis(200),
+        ..holdwire::ServerLimits::default()
+    };
+    run(server.limits(limits).fallback(router));
+    (address, told)
+}
+
+/// A body with something that lives as long.
+struct Holding(
+    Body,
+    #[expect(dead_code, reason = "its drop is what counts")] Held,
+);
+
+impl hyper::body::Body for Holding {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        std::pin::Pin::new(&mut self.0).poll_frame(cx)
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_response_is_left() {
+    let (address, mut told) = impatient().await;
+
+    let _deaf = Raw::send(address, "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+
+    let over = tokio::time::timeout(std::time::Duration::from_secs(5), told.recv()).await;
+    assert_eq!(over, Ok(Some(())));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_send_its_body_is_left() {
+    let (address, mut told) = impatient().await;
+    let head = "POST /post HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf";
+
+    let _slow = Raw::send(address, head).await;
+
+    let over = tokio::time::timeout(std::time::Duration::from_secs(5), told.recv()).await;
+    assert_eq!(over, Ok(Some(())));
+}

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use holdwire_proto::handshake::RequestHead;
@@ -21,6 +22,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::Peer;
 use super::endpoint::BoxFuture;
@@ -114,6 +116,7 @@ impl Fallback {
         raw: Bytes,
         received: Vec<u8>,
         client: Peer,
+        silence: Duration,
     ) -> Option<(Stream, Vec<u8>)> {
         let turn = Arc::new(Turn::default());
         let length = body_length(head.request.headers());
@@ -122,7 +125,10 @@ impl Fallback {
             head: raw,
             received,
             left: length.unwrap_or(u64::MAX),
+            has_length: length.is_some(),
             turn: Arc::clone(&turn),
+            body: Silence::new(silence),
+            response: Silence::new(silence),
         };
         let service = service_fn(|mut request: Request<Body>| {
             request.extensions_mut().insert(client.clone());
@@ -186,7 +192,40 @@ struct OneRequest {
     received: Vec<u8>,
     /// Bytes of the body still to come.
     left: u64,
+    /// Whether the end of the body is known before it came.
+    has_length: bool,
     turn: Arc<Turn>,
+    /// How long the client has sent nothing of a body that it announced.
+    body: Silence,
+    /// How long the client has read nothing of the response.
+    response: Silence,
+}
+
+/// Ends what makes no progress for too long.
+struct Silence {
+    limit: Duration,
+    since: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self { limit, since: None }
+    }
+
+    fn bound<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.since = None;
+            return progress;
+        }
+        let limit = self.limit;
+        let since = self.since.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let is_over = since.as_mut().poll(cx);
+        is_over.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl Read for OneRequest {
@@ -222,7 +261,11 @@ impl Read for OneRequest {
         let read = Pin::new(&mut this.stream).poll_read(cx, &mut buffer);
         cursor.put_slice(buffer.filled());
         this.left -= buffer.filled().len() as u64;
-        read
+        if this.has_length {
+            this.body.bound(cx, read)
+        } else {
+            read
+        }
     }
 }
 
@@ -235,11 +278,15 @@ impl Write for OneRequest {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.response.bound(cx, written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.response.bound(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -255,7 +302,9 @@ impl Write for OneRequest {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.response.bound(cx, written)
     }
 }
 

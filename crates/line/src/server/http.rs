@@ -135,8 +135,9 @@ async fn exchange(
             refuse(stream, &refusal).await;
             return Next::Over;
         }
+        let silence = inner.limits.keep_alive;
         let next = tokio::select! {
-            next = fallback.exchange(stream, head, raw, received, client) => next,
+            next = fallback.exchange(stream, head, raw, received, client, silence) => next,
             () = over(inner) => None,
         };
         return match next {
