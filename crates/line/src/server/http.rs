@@ -2,7 +2,7 @@
 //! first or comes later on a kept-alive connection.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -81,28 +81,29 @@ pub(super) async fn serve(
             Ok(head) => head?,
             Err(refusal) => {
                 inner.count(refusal.response().status());
-                refuse(stream, &refusal).await;
+                refuse(stream, &refusal, peer.ip(), None).await;
                 return None;
             }
         };
         let rest = received.split_off(head.length);
         let raw = Bytes::from(std::mem::replace(&mut received, rest));
-        let refusal = if has_permit {
+        if has_permit {
             match exchange(stream, head, raw, received, peer, is_tls, inner).await {
                 Next::Open(open) => return Some(open),
                 Next::Over => return None,
                 Next::Request(same, rest) => {
                     (stream, received) = (same, rest);
                     deadline = Instant::now() + inner.limits.keep_alive;
-                    continue;
                 }
             }
         } else {
-            Refusal::application(handshake::unavailable(RETRY_AFTER))
-        };
-        inner.count(refusal.response().status());
-        refuse(stream, &refusal).await;
-        return None;
+            let refusal = Refusal::application(handshake::unavailable(RETRY_AFTER));
+            inner.count(refusal.response().status());
+            let client = inner.peer(peer, head.request.headers(), is_tls);
+            let path = head.request.uri().path();
+            refuse(stream, &refusal, client.address.ip(), Some(path)).await;
+            return None;
+        }
     }
 }
 
@@ -132,7 +133,8 @@ async fn exchange(
         && !head.wants_websocket()
     {
         if let Err(refusal) = inner.hosts.clone().unwrap_or_default().check(&head.request) {
-            refuse(stream, &refusal).await;
+            let path = head.request.uri().path();
+            refuse(stream, &refusal, client.address.ip(), Some(path)).await;
             return Next::Over;
         }
         let silence = inner.limits.keep_alive;
@@ -146,6 +148,7 @@ async fn exchange(
         };
     }
     drop(raw);
+    let address = client.address.ip();
     let upgraded = tokio::select! {
         upgraded = upgrade(&head, client, inner) => upgraded,
         () = over(inner) => return Next::Over,
@@ -154,7 +157,8 @@ async fn exchange(
         Ok(upgraded) => upgraded,
         Err(refusal) => {
             inner.count(refusal.response().status());
-            refuse(stream, &refusal).await;
+            let path = head.request.uri().path();
+            refuse(stream, &refusal, address, Some(path)).await;
             return Next::Over;
         }
     };
@@ -315,9 +319,9 @@ async fn over(inner: &Inner) {
 }
 
 /// Sends a refusal, so that the client can read it, and reads nothing of what follows.
-async fn refuse(mut stream: Stream, refusal: &Refusal) {
+async fn refuse(mut stream: Stream, refusal: &Refusal, client: IpAddr, path: Option<&str>) {
     let status = refusal.response().status().as_u16();
-    tracing::info!(status, "request refused: {refusal}");
+    tracing::info!(status, %client, path, "request refused: {refusal}");
     let response = encode_response(refusal.response());
     // A client that does not read its refusal, or is gone, is no trouble of ours.
     let _: Result<io::Result<()>, _> = timeout(LINGER_TIME, async {

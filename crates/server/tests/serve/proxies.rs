@@ -85,7 +85,9 @@ fn log_names_the_client_that_the_proxy_names() {
 
     let lines = format!("{}X-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n", server.host());
     assert_eq!(server.status("/echo", &lines), 101);
+    assert_eq!(server.status("/nothing?query", &lines), 404);
 
+    server.await_log(&["refused", "404", "client=192.0.2.7", "path=\"/nothing\""]);
     let line = server.await_log(&["holdwire::connection", "opened"]);
     assert!(
         line.contains("192.0.2.7") && !line.contains("6.6.6.6"),

@@ -1,6 +1,7 @@
 //! TLS: `wss` and `https`, and what is said when certificate or key cannot be used.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use holdwire::tls::TlsConnector;
 use holdwire::{Client, Message};
@@ -124,6 +125,24 @@ fn plain_http_to_a_tls_port_does_not_hang_or_end_the_server() {
 
     assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
     assert!(server.is_running());
+}
+
+#[test]
+fn client_that_does_not_begin_with_tls_is_left_in_time() {
+    let identity = Identity::new("silent");
+    let server = Running::start(&[
+        "--tls-cert",
+        &identity.path("cert.pem"),
+        "--tls-key",
+        &identity.path("key.pem"),
+        "--handshake-timeout",
+        "200ms",
+    ]);
+    let start = Instant::now();
+
+    assert_eq!(server.ask_bytes(b""), b"");
+
+    assert!(start.elapsed() < Duration::from_secs(4));
 }
 
 #[track_caller]
