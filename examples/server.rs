@@ -1,9 +1,8 @@
 //! The smallest server: `cargo run -p holdwire-examples --example server`
 
-use holdwire::http::Request;
 use holdwire::{Error, Server, WebSocket};
 
-async fn talk(mut socket: WebSocket, _request: Request<()>) -> Result<(), Error> {
+async fn talk(mut socket: WebSocket) -> Result<(), Error> {
     socket.send("Information from the server").await?;
     while let Some(message) = socket.recv().await.transpose()? {
         println!("{message:?}");
@@ -13,5 +12,6 @@ async fn talk(mut socket: WebSocket, _request: Request<()>) -> Result<(), Error>
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    Server::bind("127.0.0.1:3000").await?.serve(talk).await
+    let server = Server::bind("127.0.0.1:3000").await?;
+    server.serve(|socket, _request| talk(socket)).await
 }

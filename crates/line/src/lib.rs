@@ -12,10 +12,9 @@
 //! ```
 //!
 //! ```no_run
-//! use holdwire::http::Request;
 //! use holdwire::{Error, Server, WebSocket};
 //!
-//! async fn talk(mut socket: WebSocket, _request: Request<()>) -> Result<(), Error> {
+//! async fn talk(mut socket: WebSocket) -> Result<(), Error> {
 //!     socket.send("Information from the server").await?;
 //!     while let Some(message) = socket.recv().await.transpose()? {
 //!         println!("{message:?}");
@@ -25,7 +24,8 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
-//!     Server::bind("127.0.0.1:3000").await?.serve(talk).await
+//!     let server = Server::bind("127.0.0.1:3000").await?;
+//!     server.serve(|socket, _request| talk(socket)).await
 //! }
 //! ```
 //!

@@ -80,7 +80,8 @@ impl Endpoint {
     /// An endpoint with strict same origin, any host and the default limits.
     ///
     /// The handler gets the request, with a [`Peer`] and whatever the hook added in its
-    /// extensions. When it returns, the connection is closed: see
+    /// extensions. A request costs two kilobytes or more: an idle connection is small only if its
+    /// handler has let go of it. When the handler returns, the connection is closed: see
     /// [`Driver::run`](crate::Driver::run).
     #[must_use]
     pub fn new<H, F>(handler: H) -> Self
