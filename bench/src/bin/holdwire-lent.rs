@@ -10,9 +10,7 @@ use holdwire_bench::options::listen_address;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let endpoint = Endpoint::new(|mut socket: WebSocket, _| async move {
-        socket.lend(echo).await
-    });
+    let endpoint = Endpoint::new(|mut socket: WebSocket, _| async move { socket.lend(echo).await });
     let server = Server::bind(listen_address()?).await?;
     server
         .endpoint("/", endpoint.origins(Origins::Any))
