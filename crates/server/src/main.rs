@@ -11,7 +11,7 @@ use holdwire_server::cli::{Cli, Command, NoCommand};
 use holdwire_server::config::{ConfigError, ServeConfig, ServeFlags};
 use holdwire_server::connect::connect;
 use holdwire_server::log;
-use holdwire_server::serve::serve;
+use holdwire_server::serve::{serve, tls};
 
 fn main() -> ExitCode {
     let command = match Cli::read(std::env::args_os()) {
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 fn run_serve(flags: &ServeFlags) -> Result<ExitCode, ConfigError> {
     let config = ServeConfig::load(flags, &|name| std::env::var_os(name))?;
     if flags.check_config {
+        tls(&config)?;
         return Ok(print(&check::report(&config)));
     }
     log::start(config.log.value, std::env::var_os("RUST_LOG"))?;

@@ -26,6 +26,7 @@ use crate::signals::{Signals, end_on_signals};
 /// # Errors
 /// When the server cannot start or its listeners fail.
 pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
+    let tls = tls(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -34,7 +35,7 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let listeners = listen(config).await?;
         let bound: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
         let site = Arc::new(Site::new(config));
-        let server = build(config, &site, listeners)?;
+        let server = build(config, &site, listeners, tls);
         // Before anybody is told that the server is there, so that no signal is missed.
         let signals = Signals::new().map_err(broken)?;
         let text = banner(config, &bound.map_err(broken)?);
@@ -57,7 +58,8 @@ fn build(
     config: &ServeConfig,
     site: &Arc<Site>,
     listeners: Vec<TcpListener>,
-) -> Result<Server, ConfigError> {
+    tls: Option<TlsAcceptor>,
+) -> Server {
     let limits = Config::default().limits(limits(config));
     let deflating = limits.clone().deflate(DeflateConfig::default());
     let talk = Talk::new(config, Arc::clone(site));
@@ -77,7 +79,7 @@ fn build(
 
     let trusted = config.trusted_proxy.value.clone();
     let is_secure = config.tls().is_some();
-    let mut server = Server::on(listeners)
+    let server = Server::on(listeners)
         .hosts(hosts(config))
         .limits(ServerLimits {
             handshake_timeout: config.handshake_timeout.value,
@@ -91,20 +93,31 @@ fn build(
         .endpoint("/echo", echo)
         .fallback(router(Arc::clone(site)));
     site.count_queues_of(server.handle());
-    if let Some((certificate, key)) = config.tls() {
-        let acceptor = TlsAcceptor::from_pem_files(certificate, key).map_err(|error| {
-            let reason = error.source().map(|source| format!(": {source}"));
-            ConfigError::about(
-                format!("tls-cert = {certificate:?}, tls-key = {key:?}"),
-                Problem::new(
-                    format!("{error}{}", reason.unwrap_or_default()),
-                    "give a certificate chain and its own private key in PEM",
-                ),
-            )
-        })?;
-        server = server.tls(acceptor);
+    match tls {
+        Some(acceptor) => server.tls(acceptor),
+        None => server,
     }
-    Ok(server)
+}
+
+/// The server's end of TLS, if it is configured.
+///
+/// # Errors
+/// When certificate and key cannot be used, or not together.
+pub fn tls(config: &ServeConfig) -> Result<Option<TlsAcceptor>, ConfigError> {
+    let Some((certificate, key)) = config.tls() else {
+        return Ok(None);
+    };
+    let acceptor = TlsAcceptor::from_pem_files(certificate, key).map_err(|error| {
+        let reason = error.source().map(|source| format!(": {source}"));
+        ConfigError::about(
+            format!("tls-cert = {certificate:?}, tls-key = {key:?}"),
+            Problem::new(
+                format!("{error}{}", reason.unwrap_or_default()),
+                "give a certificate chain and its own private key in PEM",
+            ),
+        )
+    })?;
+    Ok(Some(acceptor))
 }
 
 fn limits(config: &ServeConfig) -> Limits {

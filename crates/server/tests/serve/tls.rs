@@ -176,6 +176,24 @@ fn key_of_another_certificate_is_refused_in_one_line() {
 }
 
 #[test]
+fn checked_configuration_has_a_key_that_fits_its_certificate() {
+    let identity = Identity::new("checked");
+    identity.write("other.pem", &KeyPair::generate().unwrap().serialize_pem());
+    let check = |key: &str| {
+        let (certificate, key) = (identity.path("cert.pem"), identity.path(key));
+        let files = ["--tls-cert", &certificate, "--tls-key", &key];
+        run(holdwire(&["serve", "--check-config"]).args(files))
+    };
+
+    let (code, stdout, _) = check("key.pem");
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("configuration ok\n"), "{stdout}");
+    let (code, stdout, stderr) = check("other.pem");
+    assert_eq!((code, &*stdout), (Some(2), ""));
+    assert!(stderr.contains("its own private key"), "{stderr}");
+}
+
+#[test]
 fn missing_key_file_is_refused_in_one_line() {
     let identity = Identity::new("missing");
     let key = identity.path("nowhere.pem");
