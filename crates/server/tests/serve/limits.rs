@@ -1,5 +1,8 @@
 //! The limits that flags set.
 
+use std::io::Write;
+use std::time::Duration;
+
 use crate::peer::{BINARY, FIN, Peer, TEXT};
 use crate::running::{Running, SOON, field, status};
 
@@ -76,6 +79,29 @@ fn send_queue_bounds_what_waits_for_a_peer_that_does_not_read() {
         writing.join().unwrap();
         server.await_metric("holdwire_queue_bytes ", |queued| queued == 0);
     }
+}
+
+#[test]
+fn echo_that_is_not_read_pauses_reading() {
+    const MOST: usize = 64 << 20;
+    let server = Running::start(&[]);
+    let mut peer = server.open("/echo");
+    peer.say("warm");
+    assert_eq!(peer.text(), "warm");
+    let before = server.memory();
+
+    let frame = Peer::frame(FIN | BINARY, &[7; 64 * 1024]);
+    let timeout = Some(Duration::from_millis(300));
+    peer.stream.set_write_timeout(timeout).unwrap();
+    let mut sent = 0;
+    while sent < MOST && peer.stream.write_all(&frame).is_ok() {
+        sent += frame.len();
+    }
+
+    assert!(sent < MOST, "nothing holds the client back");
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < 8 * 1024, "{grown} KiB for one client");
+    assert_eq!(server.metric("holdwire_connections "), 1);
 }
 
 #[test]
