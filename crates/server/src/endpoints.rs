@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdwire::handshake::{Reason, Refusal};
 use holdwire::proto::Ended;
 use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, WebSocket};
 use http::{Request, StatusCode};
@@ -23,6 +24,17 @@ impl Counter {
 impl Observer for Counter {
     fn handshake(&self, status: StatusCode) {
         self.0.metrics.handshake(status);
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        let flags = match refusal.reason() {
+            Reason::Origin { .. } => {
+                "allow more origins with --origin, believe a proxy with --trusted-proxy"
+            }
+            Reason::Misdirected { .. } => "allow more hosts with --host",
+            _ => return,
+        };
+        tracing::info!(target: "holdwire::connection", "{flags}");
     }
 
     fn opened(&self, request: &Request<()>) {

@@ -81,7 +81,7 @@ pub(super) async fn serve(
             Ok(head) => head?,
             Err(refusal) => {
                 inner.count(refusal.response().status());
-                refuse(stream, &refusal, peer.ip(), None).await;
+                refuse(stream, &refusal, peer.ip(), None, inner).await;
                 return None;
             }
         };
@@ -101,7 +101,7 @@ pub(super) async fn serve(
             inner.count(refusal.response().status());
             let client = inner.peer(peer, head.request.headers(), is_tls);
             let path = head.request.uri().path();
-            refuse(stream, &refusal, client.address.ip(), Some(path)).await;
+            refuse(stream, &refusal, client.address.ip(), Some(path), inner).await;
             return None;
         }
     }
@@ -134,7 +134,7 @@ async fn exchange(
     {
         if let Err(refusal) = inner.hosts.clone().unwrap_or_default().check(&head.request) {
             let path = head.request.uri().path();
-            refuse(stream, &refusal, client.address.ip(), Some(path)).await;
+            refuse(stream, &refusal, client.address.ip(), Some(path), inner).await;
             return Next::Over;
         }
         let silence = inner.limits.keep_alive;
@@ -158,7 +158,7 @@ async fn exchange(
         Err(refusal) => {
             inner.count(refusal.response().status());
             let path = head.request.uri().path();
-            refuse(stream, &refusal, address, Some(path)).await;
+            refuse(stream, &refusal, address, Some(path), inner).await;
             return Next::Over;
         }
     };
@@ -319,9 +319,18 @@ async fn over(inner: &Inner) {
 }
 
 /// Sends a refusal, so that the client can read it, and reads nothing of what follows.
-async fn refuse(mut stream: Stream, refusal: &Refusal, client: IpAddr, path: Option<&str>) {
+async fn refuse(
+    mut stream: Stream,
+    refusal: &Refusal,
+    client: IpAddr,
+    path: Option<&str>,
+    inner: &Inner,
+) {
     let status = refusal.response().status().as_u16();
     tracing::info!(status, %client, path, "request refused: {refusal}");
+    if let Some(observer) = &inner.observer {
+        observer.refused(refusal);
+    }
     let response = encode_response(refusal.response());
     // A client that does not read its refusal, or is gone, is no trouble of ours.
     let _: Result<io::Result<()>, _> = timeout(LINGER_TIME, async {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdwire_proto::handshake::Refusal;
 use http::{Request, StatusCode};
 
 use crate::error::Closed;
@@ -14,6 +15,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A handshake was answered, with 101 or a refusal.
     fn handshake(&self, status: StatusCode) {
         let _ = status;
+    }
+
+    /// A request was refused, whether it was a handshake or not; the log has said so already.
+    fn refused(&self, refusal: &Refusal) {
+        let _ = refusal;
     }
 
     /// A connection is open.

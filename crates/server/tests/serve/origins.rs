@@ -25,6 +25,7 @@ fn foreign_origin_is_refused_and_the_log_names_both_and_the_fix() {
     assert_eq!(with_origin(&server, "/", "https://evil.example"), 403);
 
     server.await_log(&["https://evil.example", &own, "add its origin"]);
+    server.await_log(&["--origin", "--trusted-proxy"]);
 }
 
 #[test]
@@ -91,4 +92,5 @@ fn refused_host_is_logged_with_what_allows_it() {
 
     assert_eq!(field(&answer, "connection"), Some("close"));
     server.await_log(&["evil.example", "add it to the hosts"]);
+    server.await_log(&["--host"]);
 }
