@@ -5,7 +5,8 @@ use crate::running::{Running, field, status};
 #[test]
 fn health_says_that_a_serving_server_lives_and_is_ready() {
     let server = Running::start(&[]);
-    let _peer = server.open("/");
+    let mut peer = server.open("/");
+    assert_eq!(peer.text(), "Information from the server");
 
     for path in ["/health/live", "/health/ready"] {
         let answer = server.get(path);

@@ -13,7 +13,7 @@ fn memory_of_connections_that_left_is_given_back() {
     let server = Running::start(&[]);
     let connect = |count: usize| {
         let peers: Vec<_> = (0..count).map(|_| server.open("/echo")).collect();
-        assert_eq!(server.metric("holdwire_connections "), count as u64);
+        server.await_metric("holdwire_connections ", |open| open == count as u64);
         drop(peers);
         server.await_metric("holdwire_connections ", |open| open == 0);
         server.memory()
