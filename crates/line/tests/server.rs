@@ -327,6 +327,24 @@ async fn the_close_frame_can_be_read_though_data_is_in_flight() {
     assert_eq!(raw.rest().await, b"");
 }
 
+#[tokio::test]
+async fn a_client_that_sends_too_long_a_message_at_once_can_read_why_it_is_refused() {
+    let (server, address) = free().await;
+    run(server.endpoint("/", Endpoint::new(echo)));
+
+    for _ in 0..20 {
+        let mut raw = Raw::send(address, UPGRADE).await;
+        assert_eq!(raw.answer_to_head().await.status, 101);
+
+        raw.write(text(&"x".repeat(1024 * 1024 + 1))).await;
+
+        let (opcode, body) = raw.frame().await;
+        assert_eq!((opcode, &body[..2]), (0x8, &1009_u16.to_be_bytes()[..]));
+        raw.write(close(1009, "")).await;
+        assert_eq!(raw.rest().await, b"");
+    }
+}
+
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);
 

@@ -86,7 +86,8 @@ impl Default for Limits {
     }
 }
 
-/// Bytes discarded at most while the peer reads our Close frame, before the transport is closed.
+/// Bytes discarded at most, beyond one message of the largest size, while the peer reads our Close
+/// frame, before the transport is closed.
 pub const LINGER_BYTES: usize = 256 * 1024;
 
 /// The longest time that a half-closed transport is kept so that the peer can read our last bytes.

@@ -372,7 +372,7 @@ impl Connection {
     ) {
         while !self.inbound.is_paused {
             if self.ended.is_some() {
-                return self.discard(input.rest().len());
+                return self.discard(input.rest().len(), cx.config);
             }
             match self.step(input, cx, handler) {
                 Ok(Step::Done) => {}
@@ -486,12 +486,17 @@ impl Connection {
         Ok(Step::Done)
     }
 
-    /// Counts bytes that come after the end; too many of them end the wait for the peer.
-    fn discard(&mut self, count: usize) {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.discarded = self.discarded.saturating_add(count);
-        if self.discarded as usize > LINGER_BYTES {
-            self.finish();
+    /// Counts bytes that come after our last ones; too many of them end the wait for the peer.
+    ///
+    /// Before, a peer that is in the middle of a message too big must be able to read why.
+    fn discard(&mut self, count: usize, config: &Config) {
+        if self.outbound.transport == Transport::HalfClosed {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.discarded = self.discarded.saturating_add(count);
+            let limit = config.limits.max_message.saturating_add(LINGER_BYTES);
+            if self.discarded as usize > limit {
+                self.finish();
+            }
         }
     }
 

@@ -305,16 +305,31 @@ fn after_a_violation_the_peer_may_read_the_close_frame_before_the_transport_goes
 }
 
 #[test]
-fn a_peer_that_keeps_sending_after_a_violation_is_left_after_256_kib() {
+fn a_peer_that_keeps_sending_after_a_violation_is_left_after_a_message_and_256_kib() {
     let mut server = Endpoint::server();
     server.receive(&[0x81, 0x01, b'a']);
     server.written();
 
-    for _ in 0..5 {
+    for _ in 0..20 {
         server.receive(&[0; 64 * 1024]);
     }
+    assert!(!server.connection.is_over());
+    server.receive(&[0; 1]);
 
     assert!(server.connection.is_over());
+}
+
+#[test]
+fn what_comes_before_our_close_frame_is_written_does_not_end_the_connection() {
+    let mut server = Endpoint::server();
+
+    server.receive(&[0x81, 0x01, b'a']);
+    for _ in 0..100 {
+        server.receive(&[0; 64 * 1024]);
+    }
+    assert!(!server.connection.is_over());
+
+    assert_eq!(server.written()[0], 0x88);
 }
 
 #[test]

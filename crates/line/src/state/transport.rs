@@ -108,6 +108,7 @@ impl State {
         ),
     ) {
         self.wants_read = false;
+        let was_ended = self.connection.ended().is_some();
         if self.connection.wants_resume() {
             self.with_inbox(tools, |connection, cx, inbox, traffic| {
                 receive(connection, cx, &mut [], inbox, traffic);
@@ -142,6 +143,11 @@ impl State {
             }
             tools.buffer = input;
             if is_dry {
+                break;
+            }
+            if !was_ended && self.connection.ended().is_some() {
+                // A peer that goes on sending is told first, and then listened to.
+                self.wants_read = true;
                 break;
             }
         }
