@@ -62,7 +62,7 @@ pub struct Limits {
     pub max_fragments: u32,
     /// How long a message or frame may stay unfinished. Default 30 s; beyond it 1008.
     pub message_timeout: Duration,
-    /// How long the peer may take to answer our Close frame. Default 5 s.
+    /// How long the peer may take to answer our Close frame, from when it was written. Default 5 s.
     pub close_timeout: Duration,
     /// How long the peer may take no byte while output waits. Default 30 s. This ends a peer
     /// with a closed window, which TCP itself would keep for ever.

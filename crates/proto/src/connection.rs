@@ -285,8 +285,7 @@ impl Connection {
 
     /// Says that `progress` bytes of this connection's output were written and `waiting` were not.
     pub fn handle_written(&mut self, progress: usize, waiting: usize, now: Tick, config: &Config) {
-        self.outbound
-            .wrote(progress, waiting, config.limits.write_stall, now);
+        self.outbound.wrote(progress, waiting, &config.limits, now);
     }
 
     /// The transport's write side was shut down.
@@ -331,7 +330,6 @@ impl Connection {
     pub fn sender<'a>(&'a mut self, cx: &'a mut Context<'_>) -> Sender<'a> {
         Sender {
             outbound: &mut self.outbound,
-            now: cx.now,
             config: cx.config,
             output: cx.output,
             scratch: &mut cx.scratch.send,
@@ -425,8 +423,8 @@ impl Connection {
             }
             _ => false,
         };
-        let deadline = cx.now.after(cx.config.limits.close_timeout + LINGER_TIME);
-        self.outbound.close_deadline = Deadline::at(deadline);
+        // The next deadline begins when our last bytes are written.
+        self.outbound.close_deadline = Deadline::NONE;
     }
 
     /// Takes one message or control frame.
@@ -454,7 +452,6 @@ impl Connection {
         };
         let mut sender = Sender {
             outbound: &mut self.outbound,
-            now: cx.now,
             config,
             output: cx.output,
             scratch: &mut scratch.send,

@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes};
 
 /// Pongs that may wait unsent before the newest replaces the rest (RFC 6455 §5.5.3 allows it).
-const WAITING_PONGS: u8 = 16;
+const WAITING_PONGS: usize = 16;
 
 /// A buffer larger than this is given back when it has been written.
 const KEPT_CAPACITY: usize = 64 * 1024;
@@ -28,8 +28,11 @@ pub struct Output {
     shared: VecDeque<Shared>,
     /// Bytes of all `shared` that are not written yet.
     shared_length: usize,
-    pongs: u8,
-    /// The newest Pong beyond those; it goes out last.
+    /// Bytes written since the output was last empty.
+    done: u64,
+    /// Where each Pong that waits begins, counted as `done` is.
+    pongs: VecDeque<u64>,
+    /// The newest Pong beyond those; it takes its place as soon as one of them is written.
     late_pong: Option<Box<[u8]>>,
 }
 
@@ -75,8 +78,10 @@ impl Output {
     /// Counts a Pong that is about to be appended; false when so many wait that it must go to
     /// [`Output::replace_pong`].
     pub(crate) fn takes_pong(&mut self) -> bool {
-        let takes = self.pongs < WAITING_PONGS;
-        self.pongs += u8::from(takes);
+        let takes = self.pongs.len() < WAITING_PONGS;
+        if takes {
+            self.pongs.push_back(self.done + self.len() as u64);
+        }
         takes
     }
 
@@ -88,7 +93,18 @@ impl Output {
     /// Gives the kept Pong its place now: what is appended next goes out after it.
     pub(crate) fn place_pong(&mut self) {
         if let Some(pong) = self.late_pong.take() {
+            self.pongs.push_back(self.done + self.len() as u64);
             self.push(&pong);
+        }
+    }
+
+    /// Forgets the Pongs that are being written, which makes room for the one that was kept.
+    fn count_pongs(&mut self) {
+        while self.pongs.front().is_some_and(|&begin| begin < self.done) {
+            self.pongs.pop_front();
+        }
+        if self.pongs.len() < WAITING_PONGS {
+            self.place_pong();
         }
     }
 
@@ -99,7 +115,8 @@ impl Output {
 
     fn written(&mut self) {
         self.start = 0;
-        self.pongs = 0;
+        self.done = 0;
+        self.pongs = VecDeque::new();
         if self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
         } else {
@@ -167,6 +184,7 @@ impl Buf for Output {
 
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.len(), "advanced beyond what waits");
+        self.done += count as u64;
         while count > 0 {
             let own = self.own().len();
             if own > 0 {
@@ -185,6 +203,7 @@ impl Buf for Output {
                 self.place_pong();
             }
         }
+        self.count_pongs();
         if self.is_empty() {
             self.written();
         } else {
@@ -248,6 +267,33 @@ mod tests {
 
         let expected: Vec<u8> = (0..16).chain([99]).collect();
         assert_eq!(drain(&mut output, 5), expected);
+    }
+
+    #[test]
+    fn pongs_go_on_though_the_output_is_never_empty() {
+        let mut output = Output::default();
+        let mut written = Vec::new();
+
+        for number in 0..100 {
+            output.push(b"data");
+            let mut pong = Output::default();
+            pong.push(&[number]);
+            if output.takes_pong() {
+                output.push(&[number]);
+            } else {
+                output.replace_pong(pong);
+            }
+            output.push(b"data");
+            // All but the last four bytes are taken.
+            while output.len() > 4 {
+                let step = output.chunk().len().min(output.len() - 4);
+                written.extend_from_slice(&output.chunk()[..step]);
+                output.advance(step);
+            }
+        }
+
+        let pongs: Vec<u8> = written.into_iter().filter(|byte| *byte < 97).collect();
+        assert_eq!(pongs, (0..97).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -431,3 +431,45 @@ fn an_answer_inside_a_handler_is_taken_though_the_queue_is_full() {
 
     assert_eq!(line.client.seen.len(), 10);
 }
+
+#[test]
+fn nothing_is_sent_on_a_connection_that_is_over() {
+    for end in ["eof", "error", "stall"] {
+        let mut server = Endpoint::server();
+        match end {
+            "eof" => server.connection.handle_eof(),
+            "error" => server
+                .connection
+                .handle_io_error(std::io::ErrorKind::ConnectionReset),
+            _ => {
+                server.send("unread");
+                server.write(1);
+                server.run_for(Duration::from_secs(30));
+            }
+        }
+
+        let refused = server.with(|connection, cx| connection.sender(cx).text("late"));
+
+        assert_eq!(refused, Err(SendError::Closed), "{end}");
+    }
+}
+
+#[test]
+fn a_slow_peer_has_the_whole_queue_before_the_close_timeout_begins() {
+    let mut server = Endpoint::server();
+    server.send("x".repeat(1000));
+    server.close(1000, "");
+
+    // A hundred bytes every four seconds: longer than the close timeout, never a stall.
+    for _ in 0..9 {
+        server.write(100);
+        server.run_for(Duration::from_secs(4));
+    }
+    assert!(!server.connection.is_over());
+    server.written();
+    server.run_for(Duration::from_millis(4_999));
+    assert!(!server.connection.is_over());
+    server.run_for(Duration::from_millis(1));
+
+    assert_eq!(server.connection.ended(), Some(Ended::CloseTimeout));
+}

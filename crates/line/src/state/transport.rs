@@ -115,10 +115,6 @@ impl State {
             });
         }
         while !self.connection.is_paused() && !self.connection.is_over() {
-            if !self.has_room() {
-                self.wants_read = true;
-                break;
-            }
             let Some(stream) = &mut self.stream else {
                 break;
             };

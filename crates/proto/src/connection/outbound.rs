@@ -1,14 +1,13 @@
 //! From messages to bytes: the sending half of a connection.
 
 use std::fmt;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::compression::{Agreed, DeflateScratch, Deflation};
 use super::{Keys, Role, Transport};
 use crate::close::{self, CloseCode};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::error::SendError;
 use crate::frame::{Head, MAX_CONTROL_PAYLOAD, MAX_HEAD, Opcode, Prepared};
 use crate::mask::Mask;
@@ -43,7 +42,6 @@ pub(super) struct Outbound {
 /// whatever waits. It is the driver that reads no further while the queue is over its limit.
 pub struct Sender<'a> {
     pub(super) outbound: &'a mut Outbound,
-    pub(super) now: Tick,
     pub(super) config: &'a Config,
     pub(super) output: &'a mut Output,
     pub(super) scratch: &'a mut SendScratch,
@@ -146,10 +144,7 @@ impl Sender<'_> {
     /// The reason is cut to 123 bytes between two characters. Nothing can be sent afterwards, and
     /// data that the peer still sends is discarded.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
-        if self.close_frame(Some(code), reason) {
-            self.outbound.close_deadline =
-                Deadline::at(self.now.after(self.config.limits.close_timeout));
-        }
+        self.close_frame(Some(code), reason);
     }
 
     /// Whether a Close frame was sent, so that nothing more can be.
@@ -228,7 +223,7 @@ impl Sender<'_> {
     }
 
     fn check(&self, length: usize) -> Result<(), SendError> {
-        if self.outbound.close_sent {
+        if self.outbound.close_sent || self.outbound.transport == Transport::Closed {
             return Err(SendError::Closed);
         }
         let waiting = self.output.len();
@@ -289,11 +284,15 @@ impl Outbound {
     }
 
     /// Notes that `progress` bytes were written and `waiting` were not.
-    pub(super) fn wrote(&mut self, progress: usize, waiting: usize, stall: Duration, now: Tick) {
+    pub(super) fn wrote(&mut self, progress: usize, waiting: usize, limits: &Limits, now: Tick) {
         if waiting == 0 {
             self.write_deadline = Deadline::NONE;
+            // The peer's time begins when our Close frame is on its way, not when it is queued.
+            if self.close_sent && !self.close_deadline.is_set() {
+                self.close_deadline = Deadline::at(now.after(limits.close_timeout));
+            }
         } else if progress > 0 || !self.write_deadline.is_set() {
-            self.write_deadline = Deadline::at(now.after(stall));
+            self.write_deadline = Deadline::at(now.after(limits.write_stall));
         }
     }
 }
