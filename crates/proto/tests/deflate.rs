@@ -257,9 +257,9 @@ fn shared_deflater_tells_one_connection_nothing_of_another() {
     let alone = deflate(&mut shared, &json());
     let secret = deflate(&mut shared, &noise(KIB));
 
-    shared.switch_to(keeping());
+    shared.switch_to(keeping(), 6);
     let first_with_takeover = deflate(&mut shared, &json());
-    shared.switch_to(forgetful());
+    shared.switch_to(forgetful(), 6);
     let after = deflate(&mut shared, &json());
 
     assert_eq!(secret, None);
@@ -325,7 +325,7 @@ fn window_bounds_how_far_back_a_message_refers() {
         let mut shared = Deflater::new(forgetful(), 6);
 
         let wide = deflate(&mut shared, &twice).expect("32 KiB reach the first block");
-        shared.switch_to(window(bits, false));
+        shared.switch_to(window(bits, false), 6);
         let narrow = deflate(&mut shared, &twice);
         let own = deflate(&mut Deflater::new(window(bits, true), 6), &twice).expect("takeover");
 
@@ -428,7 +428,7 @@ proptest! {
         let mut deflater = Deflater::new(forgetful(), 6);
         let mut inflater = Inflater::new(forgetful());
         for bits in contexts {
-            deflater.switch_to(window(bits, false));
+            deflater.switch_to(window(bits, false), 6);
             if let Some(payload) = deflate(&mut deflater, &message) {
                 let inflated = inflate(&mut inflater, &payload, InflateLimits::new(message.len()));
                 prop_assert!(inflated.as_ref() == Ok(&message));

@@ -187,7 +187,7 @@ impl Deflation {
         };
         let deflater = slot.get_or_insert_with(|| Box::new(Deflater::new(direction, config.level)));
         if is_shared {
-            deflater.switch_to(direction);
+            deflater.switch_to(direction, config.level);
         }
         scratch.deflated = trimmed(std::mem::take(&mut scratch.deflated));
         deflater

@@ -53,7 +53,14 @@ impl Deflater {
     }
 
     /// Turns a shared compressor to another connection; what it knew of the last one is forgotten.
-    pub fn switch_to(&mut self, context: Context) {
+    ///
+    /// A state of another level is dropped: endpoints that share a thread do best with one level.
+    pub fn switch_to(&mut self, context: Context, level: u8) {
+        let level = level.clamp(1, 9);
+        if level != self.level {
+            self.level = level;
+            self.state = None;
+        }
         self.context = context;
         self.stale = true;
     }

@@ -1,9 +1,9 @@
 //! Context takeover in each direction (RFC 7692 §7.1.1).
 
-use holdwire_proto::Violation;
 use holdwire_proto::deflate::DeflateConfig;
+use holdwire_proto::{Config, Role, Violation};
 
-use crate::agreed::{both, both_keeping, line};
+use crate::agreed::{both, both_keeping, endpoint, line};
 use crate::common::{Line, Seen, assert_refused, text, wire};
 
 const HELLO: &[u8] = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
@@ -168,4 +168,28 @@ fn a_shared_compressor_keeps_to_the_window_of_each_connection() {
 
     assert!(with_wide < 2500, "{with_wide} bytes");
     assert!(with_narrow > 3500, "{with_narrow} bytes");
+}
+
+#[test]
+fn a_shared_compressor_keeps_to_the_level_of_each_connection() {
+    let at = |level| DeflateConfig {
+        level,
+        ..DeflateConfig::default()
+    };
+    let message: String = (0..2000).map(|n| format!("{},", n * n % 1009)).collect();
+    let alone = |level| {
+        let mut end = endpoint(Role::Server, at(level), Config::default());
+        end.send(message.as_str());
+        end.written()
+    };
+    assert_ne!(alone(1), alone(9));
+
+    let mut shared = endpoint(Role::Server, at(1), Config::default());
+    for level in [1, 9, 9, 1] {
+        let own = endpoint(Role::Server, at(level), Config::default());
+        (shared.connection, shared.config) = (own.connection, own.config);
+        shared.send(message.as_str());
+
+        assert_eq!(shared.written(), alone(level), "level {level}");
+    }
 }
