@@ -372,7 +372,9 @@ impl Connection {
             if self.ended.is_some() {
                 return self.discard(input.rest().len(), cx.config);
             }
-            match self.step(input, cx, handler) {
+            let step = self.step(input, cx, handler);
+            cx.scratch.inflate.trim();
+            match step {
                 Ok(Step::Done) => {}
                 Ok(Step::Dry) => break,
                 Ok(Step::Closed(code)) => self.owe(Ended::Clean(code), cx, handler),
@@ -479,7 +481,6 @@ impl Connection {
         if is_control {
             self.inbound.release();
         }
-        scratch.inflate.trim();
         Ok(Step::Done)
     }
 

@@ -61,6 +61,10 @@ impl InflateScratch {
         }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.inflated.capacity()
+    }
+
     /// Gives memory back after a large message.
     #[inline]
     pub(super) fn trim(&mut self) {
@@ -159,6 +163,15 @@ impl DeflateScratch {
             deflated: Vec::new(),
         }
     }
+
+    pub(super) fn held(&self) -> usize {
+        self.deflated.capacity()
+    }
+
+    /// Gives memory back after a large message.
+    pub(super) fn trim(&mut self) {
+        self.deflated = trimmed(std::mem::take(&mut self.deflated));
+    }
 }
 
 impl Deflation {
@@ -189,9 +202,10 @@ impl Deflation {
         if is_shared {
             deflater.switch_to(direction, config.level);
         }
-        scratch.deflated = trimmed(std::mem::take(&mut scratch.deflated));
-        deflater
-            .deflate(payload, &mut scratch.deflated)
-            .then_some(&scratch.deflated)
+        scratch.deflated.clear();
+        if !deflater.deflate(payload, &mut scratch.deflated) {
+            return None;
+        }
+        Some(&scratch.deflated)
     }
 }

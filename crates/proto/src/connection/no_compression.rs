@@ -33,6 +33,10 @@ impl InflateScratch {
         Self
     }
 
+    pub(super) fn held(&self) -> usize {
+        0
+    }
+
     pub(super) fn trim(&mut self) {}
 }
 
@@ -69,6 +73,12 @@ impl DeflateScratch {
     pub(super) fn new() -> Self {
         Self
     }
+
+    pub(super) fn held(&self) -> usize {
+        0
+    }
+
+    pub(super) fn trim(&mut self) {}
 }
 
 impl Deflation {

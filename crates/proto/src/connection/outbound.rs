@@ -204,6 +204,7 @@ impl Sender<'_> {
             Some(deflated) => append(self.output, opcode, true, mask, deflated),
             None => append(self.output, opcode, false, mask, payload),
         }
+        scratch.deflate.trim();
         Ok(())
     }
 

@@ -35,6 +35,13 @@ impl Scratch {
         }
     }
 
+    /// Bytes of heap in the buffers, without the codecs: at most 64 KiB for each of three buffers,
+    /// except during a call.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.copy.capacity() + self.inflate.held() + self.send.deflate.held()
+    }
+
     pub(super) fn take_copy(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copy)
     }

@@ -87,3 +87,42 @@ fn a_message_that_deflate_made_longer_is_taken_though_the_limit_is_its_length() 
         assert_eq!(end.seen, [text(&"a".repeat(10_000))]);
     }
 }
+
+/// What the buffers of a thread may keep between two uses.
+const KEPT: usize = 3 * 64 * 1024;
+
+#[test]
+fn what_a_refused_message_inflated_to_is_given_back() {
+    let not_utf8 = {
+        let [mut server, _] = both_limited(4 * 1024 * 1024, u32::MAX);
+        server.send(vec![0xff; 1_000_000]);
+        let mut frame = server.says();
+        frame[0] = 0xc1;
+        frame
+    };
+    for (frame, violation, close_code) in [
+        (bomb(4_000_000), Violation::InflateRatio, 1009),
+        (not_utf8, Violation::InvalidUtf8, 1007),
+    ] {
+        for mut end in both_limited(4 * 1024 * 1024, 200) {
+            end.hears(&frame);
+
+            assert!(end.scratch.held() <= KEPT, "{}", end.scratch.held());
+            assert_refused(&mut end, violation, close_code);
+        }
+    }
+}
+
+#[test]
+fn what_a_long_message_was_compressed_to_is_given_back() {
+    let message: String = (0..200_000_u32)
+        .map(|number| number.wrapping_mul(2_654_435_761).to_string())
+        .collect();
+
+    for mut end in both_limited(4 * 1024 * 1024, 200) {
+        end.send(message.as_str());
+
+        assert!(end.says().len() > KEPT, "the message shrinks too much");
+        assert!(end.scratch.held() <= KEPT, "{}", end.scratch.held());
+    }
+}
