@@ -69,7 +69,7 @@ mod websocket;
 
 pub use holdwire_proto as proto;
 pub use holdwire_proto::{
-    CloseCode, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
+    CloseCode, Compression, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
 };
 pub use holdwire_proto::{handshake, http};
 

@@ -113,12 +113,15 @@ impl State {
             output: self.output.get_or_insert_with(spare),
             scratch: &mut tools.scratch,
         };
-        act(
+        let result = act(
             &mut self.connection,
             &mut cx,
             &mut self.inbox,
             &mut self.received,
-        )
+        );
+        self.received.compression += cx.scratch.take_inflated();
+        self.sent.compression += cx.scratch.take_deflated();
+        result
     }
 
     /// Takes bytes of frames that were read together with the opening handshake.

@@ -1,5 +1,7 @@
 //! Counters of one connection.
 
+use holdwire_proto::Compression;
+
 /// What went over a connection so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,19 +24,13 @@ pub struct Traffic {
     pub payload: u64,
     /// Bytes on the wire: heads, control frames and compressed payloads; above TLS.
     pub bytes: u64,
+    /// What permessage-deflate made of the messages that it compressed.
+    pub compression: Compression,
 }
 
 impl Traffic {
     pub(crate) fn count(&mut self, payload: usize) {
         self.messages += 1;
         self.payload += payload as u64;
-    }
-
-    /// Wire bytes for each byte of payload: below 1 where compression pays; `None` before the
-    /// first byte.
-    #[must_use]
-    pub fn ratio(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-        (self.payload > 0).then(|| self.bytes as f64 / self.payload as f64)
     }
 }

@@ -70,7 +70,9 @@ pub use http;
 
 pub use close::{CloseCode, Closing};
 pub use config::{Config, Limits};
-pub use connection::{Connection, Context, Event, Flow, Handler, Keys, Role, Scratch, Sender};
+pub use connection::{
+    Compression, Connection, Context, Event, Flow, Handler, Keys, Role, Scratch, Sender,
+};
 pub use error::{Ended, SendError, Violation};
 pub use frame::Prepared;
 pub use message::{Message, Text};

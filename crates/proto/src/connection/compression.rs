@@ -4,7 +4,7 @@
 //! owns one a direction, from the first compressed message on.
 
 use super::Role;
-use super::scratch::trimmed;
+use super::scratch::{Compression, trimmed};
 use crate::config::{Config, Limits};
 use crate::deflate::{
     self, DeflateConfig, DeflateParams, Deflater, InflateError, InflateLimits, Inflater,
@@ -51,6 +51,7 @@ impl InflationContext {
 pub(super) struct InflateScratch {
     inflater: Option<Box<Inflater>>,
     inflated: Vec<u8>,
+    pub(super) counted: Compression,
 }
 
 impl InflateScratch {
@@ -58,6 +59,7 @@ impl InflateScratch {
         Self {
             inflater: None,
             inflated: Vec::new(),
+            counted: Compression::default(),
         }
     }
 
@@ -131,6 +133,8 @@ impl<'a> Inflation<'a> {
         self.scratch.inflated.clear();
         inflater
             .inflate::<InflateError>(compressed, &mut self.scratch.inflated, limits, |_| Ok(()))?;
+        let plain = self.scratch.inflated.len();
+        self.scratch.counted.count(plain, compressed.len());
         Ok(&self.scratch.inflated)
     }
 }
@@ -154,6 +158,7 @@ pub(super) struct Deflation {
 pub(super) struct DeflateScratch {
     deflater: Option<Box<Deflater>>,
     deflated: Vec<u8>,
+    pub(super) counted: Compression,
 }
 
 impl DeflateScratch {
@@ -161,6 +166,7 @@ impl DeflateScratch {
         Self {
             deflater: None,
             deflated: Vec::new(),
+            counted: Compression::default(),
         }
     }
 
@@ -206,6 +212,8 @@ impl Deflation {
         if !deflater.deflate(payload, &mut scratch.deflated) {
             return None;
         }
+        let compressed = scratch.deflated.len();
+        scratch.counted.count(payload.len(), compressed);
         Some(&scratch.deflated)
     }
 }

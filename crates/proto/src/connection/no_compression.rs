@@ -1,6 +1,7 @@
 //! What stands in for permessage-deflate when the feature is off: it is never negotiated.
 
 use super::Role;
+use super::scratch::Compression;
 use crate::config::{Config, Limits};
 use crate::error::Violation;
 
@@ -26,11 +27,15 @@ impl InflationContext {
 }
 
 /// The thread's inflating side.
-pub(super) struct InflateScratch;
+pub(super) struct InflateScratch {
+    pub(super) counted: Compression,
+}
 
 impl InflateScratch {
     pub(super) fn new() -> Self {
-        Self
+        Self {
+            counted: Compression::default(),
+        }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -67,11 +72,15 @@ impl<'a> Inflation<'a> {
 pub(super) struct Deflation;
 
 /// The thread's deflating side.
-pub(super) struct DeflateScratch;
+pub(super) struct DeflateScratch {
+    pub(super) counted: Compression,
+}
 
 impl DeflateScratch {
     pub(super) fn new() -> Self {
-        Self
+        Self {
+            counted: Compression::default(),
+        }
     }
 
     pub(super) fn held(&self) -> usize {

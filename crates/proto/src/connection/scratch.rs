@@ -1,6 +1,7 @@
 //! What all connections of a thread share.
 
 use std::fmt;
+use std::ops::AddAssign;
 
 use super::compression::{DeflateScratch, InflateScratch};
 use super::outbound::SendScratch;
@@ -42,6 +43,19 @@ impl Scratch {
         self.copy.capacity() + self.inflate.held() + self.send.deflate.held()
     }
 
+    /// What was inflated since this was last called.
+    ///
+    /// A driver that counts for each connection calls it, and [`Scratch::take_deflated`], after
+    /// each call of the connection.
+    pub fn take_inflated(&mut self) -> Compression {
+        std::mem::take(&mut self.inflate.counted)
+    }
+
+    /// What was deflated since this was last called; messages sent as they are do not count.
+    pub fn take_deflated(&mut self) -> Compression {
+        std::mem::take(&mut self.send.deflate.counted)
+    }
+
     pub(super) fn take_copy(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copy)
     }
@@ -54,6 +68,39 @@ impl Scratch {
 impl fmt::Debug for Scratch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+/// Payload bytes of the messages that were compressed (RFC 7692 §6), and of no others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compression {
+    /// Before compression.
+    pub plain: u64,
+    /// After it, without the heads of frames.
+    pub compressed: u64,
+}
+
+impl Compression {
+    #[cfg(feature = "deflate")]
+    pub(super) fn count(&mut self, plain: usize, compressed: usize) {
+        self.plain += plain as u64;
+        self.compressed += compressed as u64;
+    }
+
+    /// Compressed bytes for each byte before: below 1 where compression pays; `None` before the
+    /// first compressed message.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        (self.plain > 0).then(|| self.compressed as f64 / self.plain as f64)
+    }
+}
+
+impl AddAssign for Compression {
+    fn add_assign(&mut self, more: Self) {
+        self.plain += more.plain;
+        self.compressed += more.compressed;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Compressing and inflating whole messages (RFC 7692 §7.2).
 
 use holdwire_proto::deflate::DeflateConfig;
-use holdwire_proto::{Config, Violation};
+use holdwire_proto::{Config, Ended, Violation};
 
 use crate::agreed::{both, both_keeping, both_with, line};
 use crate::common::{Seen, assert_refused, text, wire};
@@ -158,5 +158,43 @@ fn messages_of_many_sizes_come_back_whole_in_both_directions() {
             assert_eq!(line.server.seen.last(), Some(&text(&words)));
             assert_eq!(line.client.seen.last(), Some(&Seen::Binary(noise)));
         }
+    }
+}
+
+#[test]
+fn what_compression_saves_is_counted_in_each_direction_until_it_is_taken() {
+    let mut line = line(DeflateConfig::default());
+    let long = "all work and no play ".repeat(100);
+
+    line.server.send(long.as_str());
+    line.server.send("short");
+    let frames = line.server.written();
+    let compressed = (frames.len() - "short".len() - 2 * 2) as u64;
+    line.client.receive(&frames);
+
+    let sent = line.server.scratch.take_deflated();
+    assert_eq!((sent.plain, sent.compressed), (2100, compressed));
+    assert_eq!(line.client.scratch.take_inflated(), sent);
+    assert!(sent.ratio().is_some_and(|ratio| ratio < 0.1));
+    for end in [&mut line.server, &mut line.client] {
+        let rest = (end.scratch.take_inflated(), end.scratch.take_deflated());
+        assert_eq!(rest, Default::default());
+        assert_eq!(rest.0.ratio(), None);
+    }
+}
+
+#[test]
+fn a_message_that_does_not_inflate_or_shrink_is_not_counted() {
+    let noise: Vec<u8> = (0..300_u32)
+        .map(|index| index.wrapping_mul(2_654_435_761).to_be_bytes()[1])
+        .collect();
+    for mut end in both() {
+        end.send(noise.clone());
+        end.hears(b"\xc1\x02\xff\xff");
+        let ended = Some(Ended::Violation(Violation::InvalidDeflate));
+        assert_eq!(end.connection.ended(), ended);
+
+        let counted = (end.scratch.take_inflated(), end.scratch.take_deflated());
+        assert_eq!(counted, Default::default());
     }
 }
