@@ -65,7 +65,7 @@ impl Metrics {
         );
         registry.register(
             "closes",
-            "Connections that ended, by close code; 1005 is a close frame without one, 1006 none",
+            "Connections that ended, by the peer's close code; 1005 is a close frame without one, 1006 none",
             metrics.closes.clone(),
         );
         registry.register(
@@ -110,9 +110,11 @@ impl Metrics {
         self.connections.inc();
     }
 
-    /// Counts the end of a connection by the close code received or sent first.
+    /// Counts the end of a connection by the close code that the peer sent, first or in answer; by
+    /// the code that it was told if it broke a rule.
     ///
-    /// 1005 stands for a close frame without a code, 1006 for no close frame (RFC 6455 §7.4.1).
+    /// 1005 stands for a close frame without a code; 1006 for an end without closing handshake,
+    /// whatever the server sent (RFC 6455 §7.4.1).
     /// Codes of frameworks and applications are counted as `3xxx` and `4xxx`, so that peers cannot
     /// make the number of series grow.
     pub fn connection_closed(&self, code: u16) {
