@@ -375,6 +375,33 @@ impl Observer for Log {
 }
 
 #[tokio::test]
+async fn a_handler_that_panics_before_its_future_is_there_ends_with_1011_and_is_told() {
+    let log = Arc::new(Log::default());
+    let (server, address) = free().await;
+    let panics = |_: WebSocket, _: Request<()>| -> std::future::Ready<()> { panic!("on purpose") };
+    let (handle, served) = run(server
+        .endpoint("/", Endpoint::new(panics))
+        .observe(Arc::clone(&log) as Arc<dyn Observer>));
+
+    let mut raw = Raw::send(address, UPGRADE).await;
+    assert_eq!(raw.answer_to_head().await.status, 101);
+    assert_eq!(raw.frame().await, (0x8, 1011_u16.to_be_bytes().to_vec()));
+    raw.write(close(1011, "")).await;
+    raw.rest().await;
+    drop(raw);
+    handle
+        .shutdown(holdwire::CloseCode::GOING_AWAY, Duration::from_secs(5))
+        .await;
+    served.await.unwrap().unwrap();
+
+    let told = log.0.lock().unwrap().clone();
+    assert_eq!(
+        told,
+        ["handshake 101", "opened /", "closed 1011 received 0 sent 0"]
+    );
+}
+
+#[tokio::test]
 async fn an_observer_is_told_of_handshakes_and_connections() {
     let log = Arc::new(Log::default());
     let (server, address) = free().await;

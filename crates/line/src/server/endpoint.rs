@@ -1,7 +1,8 @@
 //! One place of a server where WebSocket lives: its rules, its hook, its handler.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -93,7 +94,13 @@ impl Endpoint {
             rules: Rules::default(),
             config: Arc::default(),
             hook: None,
-            handle: Arc::new(move |socket, request| Running(Box::pin(handler(socket, request)))),
+            handle: Arc::new(move |socket, request| {
+                let running = catch_unwind(AssertUnwindSafe(|| handler(socket, request)));
+                match running {
+                    Ok(running) => Running(Box::pin(running)),
+                    Err(_) => Running(Box::pin(ready(Err("it panicked when called")))),
+                }
+            }),
         }
     }
 
