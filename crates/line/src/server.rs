@@ -82,7 +82,17 @@ type Peers = Arc<dyn Fn(SocketAddr, &HeaderMap) -> Peer + Send + Sync>;
 /// Who a request comes from; in the extensions of every request.
 ///
 /// Behind a reverse proxy this is what the proxy says, if it is trusted: see [`Server::peers`].
+///
+/// # Examples
+/// ```
+/// use holdwire::Peer;
+/// use holdwire::handshake::Effective;
+///
+/// let peer = Peer::new(([192, 0, 2, 1], 50_000).into(), Effective::tls());
+/// assert_eq!(peer.address.port(), 50_000);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Peer {
     /// The client's address.
     pub address: SocketAddr,
@@ -90,7 +100,28 @@ pub struct Peer {
     pub effective: Effective,
 }
 
+impl Peer {
+    /// A client at `address` that addressed the server so.
+    #[must_use]
+    pub const fn new(address: SocketAddr, effective: Effective) -> Self {
+        Self { address, effective }
+    }
+}
+
 /// Limits of a server as a whole; those of a connection are in [`Config`](crate::Config).
+///
+/// Name those that you set and take the rest from the defaults: later versions add limits.
+///
+/// # Examples
+/// ```
+/// use holdwire::ServerLimits;
+///
+/// let limits = ServerLimits {
+///     max_connections: 50_000,
+///     ..Default::default()
+/// };
+/// assert_eq!(limits.max_connections_per_ip, usize::MAX);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ServerLimits {
     /// Sizes of a request head. Default 16 KiB and 100 fields; beyond them 431.
@@ -100,7 +131,11 @@ pub struct ServerLimits {
     /// How long a kept-alive HTTP connection may be silent, and how long its client may send
     /// nothing of a body whose length it announced, or read nothing of a response. Default 30 s.
     pub keep_alive: Duration,
-    /// The most TCP connections at once. Default: no limit; beyond it 503.
+    /// The most TCP connections at once. Default: no limit.
+    ///
+    /// 64 more are let in to get 503, or the answer of the fallback to one ordinary request, so
+    /// that a full server can be told from a dead one. Beyond those a connection is dropped at
+    /// once, before TLS.
     pub max_connections: usize,
     /// The most WebSocket connections of one address at once. Default: no limit; beyond it 429.
     pub max_connections_per_ip: usize,
@@ -303,14 +338,8 @@ impl Inner {
     fn peer(&self, peer: SocketAddr, headers: &HeaderMap, is_tls: bool) -> Peer {
         match &self.peers {
             Some(peers) => peers(peer, headers),
-            None if is_tls => Peer {
-                address: peer,
-                effective: Effective::tls(),
-            },
-            None => Peer {
-                address: peer,
-                effective: Effective::plain(),
-            },
+            None if is_tls => Peer::new(peer, Effective::tls()),
+            None => Peer::new(peer, Effective::plain()),
         }
     }
 }

@@ -180,18 +180,16 @@ fn client(
     let is_forwarded = trusted
         .iter()
         .any(|net| net.contains(&peer.ip().to_canonical()));
-    Peer {
-        address: SocketAddr::new(found.address, peer.port()),
-        effective: Effective {
-            scheme: if found.is_secure {
-                Scheme::HTTPS
-            } else {
-                Scheme::HTTP
-            },
-            host: found
-                .host
-                .filter(|_| is_forwarded)
-                .and_then(|host| host.parse::<Host>().ok()),
+    let effective = Effective {
+        scheme: if found.is_secure {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
         },
-    }
+        host: found
+            .host
+            .filter(|_| is_forwarded)
+            .and_then(|host| host.parse::<Host>().ok()),
+    };
+    Peer::new(SocketAddr::new(found.address, peer.port()), effective)
 }
