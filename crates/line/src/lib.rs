@@ -52,6 +52,7 @@
 
 #[cfg(feature = "client")]
 mod client;
+mod deadline;
 mod driver;
 mod error;
 mod handle;

@@ -5,13 +5,14 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use common::raw::{Raw, UPGRADE, free, run};
-use common::text;
-use holdwire::{Endpoint, Error, WebSocket};
+use common::{close, text};
+use holdwire::{CloseCode, Endpoint, Error, ServerHandle, ServerLimits, WebSocket};
 
 async fn echo(mut socket: WebSocket, _: holdwire::http::Request<()>) -> Result<(), Error> {
     while let Some(message) = socket.recv().await.transpose()? {
@@ -22,14 +23,19 @@ async fn echo(mut socket: WebSocket, _: holdwire::http::Request<()>) -> Result<(
 
 /// A server with pages and an echo.
 async fn pages() -> SocketAddr {
+    pages_within(ServerLimits::default()).await.0
+}
+
+/// The same with these limits.
+async fn pages_within(limits: ServerLimits) -> (SocketAddr, ServerHandle) {
     let router = Router::new()
         .route("/page", get(|| async { "a page" }))
         .route("/post", post(|body: Bytes| async move { body }))
         .route("/big", get(|| async { "x".repeat(3_000_000) }))
         .route("/stream", get(|| async { Body::new(Parts(3)) }));
     let (server, address) = free().await;
-    run(server.endpoint("/", Endpoint::new(echo)).fallback(router));
-    address
+    let server = server.limits(limits).endpoint("/", Endpoint::new(echo));
+    (address, run(server.fallback(router)).0)
 }
 
 /// A body of so many parts whose length is not known before.
@@ -252,9 +258,9 @@ async fn impatient() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<()>) {
             }),
         );
     let (server, address) = free().await;
-    let limits = holdwire::ServerLimits {
-        keep_alive: std::time::Duration::from_millis(200),
-        ..holdwire::ServerLimits::default()
+    let limits = ServerLimits {
+        keep_alive: Duration::from_millis(200),
+        ..ServerLimits::default()
     };
     run(server.limits(limits).fallback(router));
     (address, told)
@@ -284,7 +290,7 @@ async fn a_client_that_does_not_read_its_response_is_left() {
 
     let _deaf = Raw::send(address, "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
 
-    let over = tokio::time::timeout(std::time::Duration::from_secs(5), told.recv()).await;
+    let over = tokio::time::timeout(Duration::from_secs(5), told.recv()).await;
     assert_eq!(over, Ok(Some(())));
 }
 
@@ -295,6 +301,31 @@ async fn a_client_that_does_not_send_its_body_is_left() {
 
     let _slow = Raw::send(address, head).await;
 
-    let over = tokio::time::timeout(std::time::Duration::from_secs(5), told.recv()).await;
+    let over = tokio::time::timeout(Duration::from_secs(5), told.recv()).await;
     assert_eq!(over, Ok(Some(())));
+}
+
+#[tokio::test]
+async fn times_without_end_are_no_trouble() {
+    let (address, handle) = pages_within(ServerLimits {
+        handshake_timeout: Duration::MAX,
+        keep_alive: Duration::MAX,
+        ..ServerLimits::default()
+    })
+    .await;
+    let mut raw = Raw::send(address, GET).await;
+    assert_eq!(raw.answer().await.status, 200);
+    raw.write(UPGRADE).await;
+    assert_eq!(raw.answer_to_head().await.status, 101);
+
+    let client = async {
+        assert_eq!(raw.frame().await.0, 0x8);
+        raw.write(close(1001, "")).await;
+        raw.rest().await;
+    };
+
+    tokio::join!(
+        handle.shutdown(CloseCode::GOING_AWAY, Duration::MAX),
+        client
+    );
 }

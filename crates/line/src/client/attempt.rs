@@ -17,7 +17,8 @@ use super::Client;
 use super::body::refused;
 use super::dial::dial;
 use super::error::{ConnectError, Phase, ProxyError};
-use super::exchange::{ask, deadline};
+use super::exchange::ask;
+use crate::deadline::deadline;
 
 /// A connection that was just opened, which nobody drives yet.
 #[derive(Debug)]

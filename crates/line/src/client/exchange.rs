@@ -1,7 +1,6 @@
 //! One request and its answer over HTTP/1.1, before the bytes mean something else.
 
 use std::io;
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use holdwire_proto::handshake::{HeadError, HeadLimits, HeadReader, ResponseHead};
@@ -60,10 +59,4 @@ async fn ask_unbounded(
             },
         }
     }
-}
-
-/// When a phase that begins now must be over; a limit without end ends in a generation.
-pub(super) fn deadline(limit: Duration) -> Instant {
-    const GENERATION: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
-    Instant::now() + limit.min(GENERATION)
 }

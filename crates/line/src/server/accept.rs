@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Inner;
 use super::drain::Counted;
 use super::http::{self, Open};
+use crate::deadline::deadline;
 use crate::stream::Stream;
 
 /// How long to wait when the system has no more descriptors.
@@ -57,7 +58,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 ///
 /// The HTTP part has much to remember, so an open connection goes on in a small task of its own.
 async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted: Option<Counted>) {
-    let deadline = Instant::now() + inner.limits.handshake_timeout;
+    let deadline = deadline(inner.limits.handshake_timeout);
     let total = inner.permits.total.take(inner.limits.max_connections);
     // Small frames must not wait for the acknowledgement of others; a socket that cannot be told
     // so works all the same.

@@ -10,6 +10,7 @@ use holdwire_proto::CloseCode;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::deadline::bounded;
 use crate::handle::Shared;
 
 /// Shuts a [`Server`](super::Server) down; clones speak of the same one.
@@ -66,6 +67,7 @@ impl ServerHandle {
     /// stay open; call it again.
     pub async fn shutdown(&self, code: CloseCode, window: Duration) {
         let start = Instant::now();
+        let window = bounded(window);
         let end = start + window;
         self.0.phase.send_replace(Phase::Draining);
         let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();

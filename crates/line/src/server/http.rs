@@ -22,6 +22,7 @@ use super::accept::IpPermit;
 use super::drain::{Phase, Registered};
 use super::endpoint::{Endpoint, Running, Upgrade};
 use super::{Inner, Peer};
+use crate::deadline::deadline;
 use crate::driver::Run;
 use crate::stream::Stream;
 use crate::websocket::{Setup, WebSocket};
@@ -93,7 +94,7 @@ pub(super) async fn serve(
                 Next::Over => return None,
                 Next::Request(same, rest) => {
                     (stream, received) = (same, rest);
-                    deadline = Instant::now() + inner.limits.keep_alive;
+                    deadline = self::deadline(inner.limits.keep_alive);
                 }
             }
         } else {
@@ -296,7 +297,7 @@ async fn read_head(
             Ok(Ok(0) | Err(_)) => return Ok(None),
             // A kept-alive connection may be silent for longer than a head may take.
             Ok(Ok(count)) if count == received.len() => {
-                deadline = deadline.min(Instant::now() + inner.limits.handshake_timeout);
+                deadline = deadline.min(self::deadline(inner.limits.handshake_timeout));
             }
             Ok(Ok(_)) => {}
             Err(_) if received.is_empty() => return Ok(None),
