@@ -4,13 +4,15 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::close;
 use common::raw::{Raw, UPGRADE, free, run};
 use holdwire::http::Request;
-use holdwire::{CloseCode, Endpoint, ServerHandle, WebSocket};
+use holdwire::{CloseCode, Endpoint, ServerHandle, Upgrade, WebSocket};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -102,6 +104,46 @@ async fn closes_carry_the_code_and_are_spread_over_the_window() {
     let gaps = times.windows(2).map(|two| two[1] - two[0]);
     assert!(gaps.min().unwrap() > Duration::from_millis(50), "{times:?}");
     assert!(start.elapsed() < Duration::from_millis(1500));
+}
+
+#[tokio::test]
+async fn a_connection_that_opens_meanwhile_gets_the_code_too() {
+    let (server, address) = free().await;
+    let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let hook = {
+        let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+        move |upgrade: Upgrade| {
+            let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+            async move {
+                asked.notify_one();
+                answer.notified().await;
+                Ok(upgrade.accept())
+            }
+        }
+    };
+    let wait = |mut socket: WebSocket, _: Request<()>| async move {
+        while let Some(Ok(_)) = socket.recv().await {}
+    };
+    let (handle, served) = run(server.endpoint_for_all(Endpoint::new(wait).on_upgrade(hook)));
+    let mut raw = Raw::send(address, UPGRADE).await;
+    asked.notified().await;
+
+    let code = CloseCode::new(4001).unwrap();
+    let client = async {
+        while !handle.is_draining() {
+            tokio::task::yield_now().await;
+        }
+        answer.notify_one();
+        assert_eq!(raw.answer_to_head().await.status, 101);
+        let frame = raw.frame().await;
+        raw.write(close(4001, "")).await;
+        raw.rest().await;
+        frame
+    };
+    let ((), frame) = tokio::join!(handle.shutdown(code, Duration::from_secs(5)), client);
+    served.await.unwrap().unwrap();
+
+    assert_eq!(frame, (0x8, 4001_u16.to_be_bytes().to_vec()));
 }
 
 #[tokio::test]

@@ -31,8 +31,8 @@ struct Registry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
-    /// Handshakes are refused; open connections are closed one by one.
-    Draining,
+    /// Handshakes are refused; open connections are closed one by one, with this code.
+    Draining(CloseCode),
     /// Everything ends now.
     Over,
 }
@@ -69,7 +69,7 @@ impl ServerHandle {
         let start = Instant::now();
         let window = bounded(window);
         let end = start + window;
-        self.0.phase.send_replace(Phase::Draining);
+        self.0.phase.send_replace(Phase::Draining(code));
         let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
         let step = window.mul_f64(SPREAD) / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX);
         let spread = async {
@@ -94,7 +94,7 @@ impl ServerHandle {
     /// Whether the server is shutting down, so that it takes no more connections.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        *self.0.phase.borrow() != Phase::Serving
+        self.now() != Phase::Serving
     }
 
     /// WebSocket connections that are open.
@@ -121,7 +121,7 @@ impl ServerHandle {
             let mut ended = std::pin::pin!(ended);
             ended.as_mut().enable();
             phase.mark_unchanged();
-            let is_over = *self.0.phase.borrow() == Phase::Over;
+            let is_over = self.now() == Phase::Over;
             if self.is_draining() && (is_over || self.0.tasks.load(Ordering::Acquire) == 0) {
                 return;
             }
@@ -130,6 +130,10 @@ impl ServerHandle {
                 _ = phase.changed() => {}
             }
         }
+    }
+
+    pub(super) fn now(&self) -> Phase {
+        *self.0.phase.borrow()
     }
 
     pub(super) fn phase(&self) -> watch::Receiver<Phase> {

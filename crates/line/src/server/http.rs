@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdwire_proto::Role;
 use holdwire_proto::config::{LINGER_BYTES, LINGER_TIME};
 use holdwire_proto::handshake::{
     self, HeadReader, Reason, Refusal, RequestHead, encode_response, encode_response_head,
 };
-use holdwire_proto::{CloseCode, Role};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -179,9 +179,11 @@ async fn exchange(
     let (socket, driver) = WebSocket::over_stream(stream, Role::Server, setup);
     let shared = driver.shared();
     let registered = inner.handle.register(&shared);
-    if inner.handle.is_draining() {
-        // It came between the last look and the registration.
-        shared.lock().close(CloseCode::SERVICE_RESTART, "");
+    // A shutdown that began between the last look and the registration.
+    match inner.handle.now() {
+        Phase::Serving => {}
+        Phase::Draining(code) => shared.lock().close(code, ""),
+        Phase::Over => shared.lock().cut(),
     }
     let watch = inner.observer.clone().map(|observer| {
         Box::new(Watch {
