@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, Request, StatusCode};
-use holdwire_proto::handshake::{Effective, HeadLimits, Hosts};
+use holdwire_proto::handshake::{Effective, HeadLimits, Hosts, Refusal};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::task::JoinSet;
 
@@ -333,6 +333,14 @@ impl Inner {
         let found = self.endpoints.iter().find(exactly);
         let found = found.or_else(|| self.endpoints.iter().find(any));
         found.map(|(_, endpoint)| endpoint)
+    }
+
+    /// Whether the request's own host is one of the server's.
+    fn check_host(&self, request: &Request<()>) -> Result<(), Refusal> {
+        match &self.hosts {
+            Some(hosts) => hosts.check(request),
+            None => Hosts::Any.check(request),
+        }
     }
 
     fn peer(&self, peer: SocketAddr, headers: &HeaderMap, is_tls: bool) -> Peer {

@@ -306,6 +306,26 @@ async fn a_client_that_does_not_send_its_body_is_left() {
 }
 
 #[tokio::test]
+async fn a_full_server_answers_one_request_that_wants_no_connection() {
+    let (address, _) = pages_within(ServerLimits {
+        max_connections: 1,
+        ..ServerLimits::default()
+    })
+    .await;
+    let mut open = Raw::send(address, UPGRADE).await;
+    assert_eq!(open.answer_to_head().await.status, 101);
+
+    let mut page = Raw::send(address, GET).await;
+    let mut upgrade = Raw::send(address, UPGRADE).await;
+
+    let answer = page.answer().await;
+    assert_eq!((answer.status, &*answer.body), (200, "a page"));
+    assert_eq!(answer.field("connection"), Some("close"));
+    assert_eq!(page.rest().await, b"");
+    assert_eq!(upgrade.answer().await.status, 503);
+}
+
+#[tokio::test]
 async fn times_without_end_are_no_trouble() {
     let (address, handle) = pages_within(ServerLimits {
         handshake_timeout: Duration::MAX,

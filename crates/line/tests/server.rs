@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::raw::{Raw, UPGRADE, free, run, upgrade};
 use common::{close, text};
-use holdwire::handshake::{NoneCommon, Origins, Subprotocols};
+use holdwire::handshake::{Hosts, NoneCommon, Origins, Subprotocols};
 use holdwire::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use holdwire::{
     Closed, Endpoint, Error, Observer, Peer, Server, ServerLimits, Stats, Upgrade, WebSocket,
@@ -101,6 +101,26 @@ async fn a_page_of_another_origin_is_refused() {
         let mut raw = Raw::send(address, request).await;
         assert_eq!(raw.answer_to_head().await.status, status, "{path} {origin}");
     }
+}
+
+#[tokio::test]
+async fn a_foreign_host_is_misdirected_whatever_it_asks_for() {
+    let (server, address) = free().await;
+    run(server
+        .hosts(Hosts::loopback())
+        .endpoint("/", Endpoint::new(echo)));
+    let foreign = UPGRADE.replace("Host: localhost", "Host: rebound.example");
+
+    for request in [
+        foreign.clone(),
+        foreign.replace("GET /", "GET /nowhere"),
+        foreign.replace("GET /", "POST /"),
+    ] {
+        let mut raw = Raw::send(address, &request).await;
+        assert_eq!(raw.answer().await.status, 421, "{request}");
+    }
+    let mut raw = Raw::send(address, upgrade("/nowhere", "")).await;
+    assert_eq!(raw.answer().await.status, 404);
 }
 
 #[tokio::test]
@@ -229,6 +249,33 @@ async fn connections_in_all_are_limited_and_given_back() {
     until_accepted(address).await;
 }
 
+#[tokio::test]
+async fn beyond_the_limit_some_are_told_so_and_the_rest_are_left_at_once() {
+    let (server, address) = free().await;
+    let limit = limits(ServerLimits {
+        max_connections: 1,
+        ..ServerLimits::default()
+    });
+    run(limit(server).endpoint_for_all(Endpoint::new(echo)));
+    let mut first = Raw::send(address, UPGRADE).await;
+    assert_eq!(first.answer_to_head().await.status, 101);
+
+    let mut told = Vec::new();
+    for _ in 0..64 {
+        told.push(Raw::open(address).await);
+    }
+    let mut left = Raw::open(address).await;
+
+    let rest = tokio::time::timeout(Duration::from_secs(5), left.rest()).await;
+    assert_eq!(rest.as_deref(), Ok(&b""[..]), "not even a head is awaited");
+    for mut raw in told {
+        raw.write(UPGRADE).await;
+        assert_eq!(raw.answer().await.status, 503);
+    }
+    drop(first);
+    until_accepted(address).await;
+}
+
 /// The server notices the end of a connection a little later than the client.
 async fn until_accepted(address: std::net::SocketAddr) {
     let accepted = async {
@@ -312,6 +359,33 @@ async fn a_handler_that_fails_or_panics_ends_with_1011_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_handler_that_panics_before_its_future_is_there_ends_with_1011_and_is_told() {
+    let log = Arc::new(Log::default());
+    let (server, address) = free().await;
+    let panics = |_: WebSocket, _: Request<()>| -> std::future::Ready<()> { panic!("on purpose") };
+    let (handle, served) = run(server
+        .endpoint("/", Endpoint::new(panics))
+        .observe(Arc::clone(&log) as Arc<dyn Observer>));
+
+    let mut raw = Raw::send(address, UPGRADE).await;
+    assert_eq!(raw.answer_to_head().await.status, 101);
+    assert_eq!(raw.frame().await, (0x8, 1011_u16.to_be_bytes().to_vec()));
+    raw.write(close(1011, "")).await;
+    raw.rest().await;
+    drop(raw);
+    handle
+        .shutdown(holdwire::CloseCode::GOING_AWAY, Duration::from_secs(5))
+        .await;
+    served.await.unwrap().unwrap();
+
+    let told = log.0.lock().unwrap().clone();
+    assert_eq!(
+        told,
+        ["handshake 101", "opened /", "closed 1011 received 0 sent 0"]
+    );
+}
+
+#[tokio::test]
 async fn the_close_frame_can_be_read_though_data_is_in_flight() {
     let (server, address) = free().await;
     run(server.endpoint_for_all(Endpoint::new(|_: WebSocket, _: Request<()>| async {})));
@@ -372,33 +446,6 @@ impl Observer for Log {
             sent.messages
         ));
     }
-}
-
-#[tokio::test]
-async fn a_handler_that_panics_before_its_future_is_there_ends_with_1011_and_is_told() {
-    let log = Arc::new(Log::default());
-    let (server, address) = free().await;
-    let panics = |_: WebSocket, _: Request<()>| -> std::future::Ready<()> { panic!("on purpose") };
-    let (handle, served) = run(server
-        .endpoint("/", Endpoint::new(panics))
-        .observe(Arc::clone(&log) as Arc<dyn Observer>));
-
-    let mut raw = Raw::send(address, UPGRADE).await;
-    assert_eq!(raw.answer_to_head().await.status, 101);
-    assert_eq!(raw.frame().await, (0x8, 1011_u16.to_be_bytes().to_vec()));
-    raw.write(close(1011, "")).await;
-    raw.rest().await;
-    drop(raw);
-    handle
-        .shutdown(holdwire::CloseCode::GOING_AWAY, Duration::from_secs(5))
-        .await;
-    served.await.unwrap().unwrap();
-
-    let told = log.0.lock().unwrap().clone();
-    assert_eq!(
-        told,
-        ["handshake 101", "opened /", "closed 1011 received 0 sent 0"]
-    );
 }
 
 #[tokio::test]

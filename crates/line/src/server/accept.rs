@@ -14,12 +14,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
 use super::drain::Counted;
-use super::http::{self, Open};
+use super::http::{self, Open, Source};
 use crate::deadline::deadline;
 use crate::stream::Stream;
 
 /// How long to wait when the system has no more descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// Connections beyond the limit that are told so, or asked whether the server lives; more are
+/// not worth a task.
+const EXTRA: usize = 64;
 
 /// Accepts until the server has shut down: while it drains, newcomers are told so.
 pub(super) async fn accept_all(listener: TcpListener, inner: Arc<Inner>) {
@@ -32,10 +36,14 @@ pub(super) async fn accept_all(listener: TcpListener, inner: Arc<Inner>) {
         };
         match accepted {
             Ok((tcp, peer)) => {
+                let Some(place) = inner.permits.place(inner.limits.max_connections) else {
+                    tracing::debug!(%peer, "a full server leaves a connection at once");
+                    continue;
+                };
                 // Counted before its task runs, so that a shutdown cannot overlook it; who comes
                 // later does not keep the server.
                 let counted = Some(inner.handle.count()).filter(|_| !inner.handle.is_draining());
-                tokio::spawn(connection(tcp, peer, Arc::clone(&inner), counted));
+                tokio::spawn(connection(tcp, peer, Arc::clone(&inner), counted, place));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -57,22 +65,31 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// Serves one TCP connection: HTTP first, then perhaps WebSocket.
 ///
 /// The HTTP part has much to remember, so an open connection goes on in a small task of its own.
-async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted: Option<Counted>) {
+async fn connection(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    inner: Arc<Inner>,
+    counted: Option<Counted>,
+    place: Place,
+) {
     let deadline = deadline(inner.limits.handshake_timeout);
-    let total = inner.permits.total.take(inner.limits.max_connections);
     // Small frames must not wait for the acknowledgement of others; a socket that cannot be told
     // so works all the same.
     drop(tcp.set_nodelay(true));
     let Some(stream) = transport(tcp, &inner, deadline).await else {
         return;
     };
-    let is_tls = stream.needs_flush();
-    let open = http::serve(stream, peer, is_tls, total.is_some(), deadline, &inner).await;
+    let source = Source {
+        peer,
+        is_tls: stream.needs_flush(),
+        is_extra: place.is_extra,
+    };
+    let open = http::serve(stream, source, deadline, &inner).await;
     if let Some(open) = open {
         tokio::spawn(Counting {
             open,
             _counted: counted,
-            _total: total,
+            _place: place,
         });
     }
 }
@@ -81,7 +98,7 @@ async fn connection(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>, counted
 struct Counting {
     open: Open,
     _counted: Option<Counted>,
-    _total: Option<TotalPermit>,
+    _place: Place,
 }
 
 impl Future for Counting {
@@ -120,8 +137,28 @@ async fn transport(tcp: TcpStream, inner: &Inner, deadline: Instant) -> Option<S
 /// Counts connections: in all, and of each address.
 #[derive(Default)]
 pub(super) struct Permits {
-    pub(super) total: Total,
+    total: Total,
+    extra: Total,
     pub(super) per_ip: PerIp,
+}
+
+impl Permits {
+    /// A place for one more connection: one of `most`, or one of the few beyond them.
+    fn place(&self, most: usize) -> Option<Place> {
+        let regular = self.total.take(most);
+        let is_extra = regular.is_none();
+        let permit = regular.or_else(|| self.extra.take(EXTRA))?;
+        Some(Place {
+            is_extra,
+            _permit: permit,
+        })
+    }
+}
+
+/// The place of one connection; given back when dropped.
+struct Place {
+    is_extra: bool,
+    _permit: TotalPermit,
 }
 
 /// Connections in all.

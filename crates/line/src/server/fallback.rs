@@ -116,7 +116,7 @@ impl Fallback {
         raw: Bytes,
         received: Vec<u8>,
         client: Peer,
-        silence: Duration,
+        (silence, may_go_on): (Duration, bool),
     ) -> Option<(Stream, Vec<u8>)> {
         let turn = Arc::new(Turn::default());
         let length = body_length(head.request.headers());
@@ -137,6 +137,7 @@ impl Fallback {
         });
         let served = http1::Builder::new()
             .half_close(true)
+            .keep_alive(may_go_on)
             .serve_connection(transport, service)
             .without_shutdown()
             .await;
@@ -147,7 +148,8 @@ impl Fallback {
                 return None;
             }
         };
-        let goes_on = turn.is_done.load(Ordering::Acquire)
+        let goes_on = may_go_on
+            && turn.is_done.load(Ordering::Acquire)
             && !turn.closes.load(Ordering::Acquire)
             && !head.wants_close()
             && length.is_some()

@@ -62,17 +62,23 @@ impl Future for Open {
     }
 }
 
+/// Where a connection's requests come from.
+#[derive(Clone, Copy)]
+pub(super) struct Source {
+    pub(super) peer: SocketAddr,
+    pub(super) is_tls: bool,
+    /// Whether it is beyond the limit: for one ordinary request, or to be told so.
+    pub(super) is_extra: bool,
+}
+
 /// Serves requests until one becomes a WebSocket connection or the client is done.
 pub(super) async fn serve(
     mut stream: Stream,
-    peer: SocketAddr,
-    is_tls: bool,
-    has_permit: bool,
-    deadline: Instant,
+    source: Source,
+    mut deadline: Instant,
     inner: &Arc<Inner>,
 ) -> Option<Open> {
     let mut received = Vec::new();
-    let mut deadline = deadline;
     // Who connects to a draining server is told so: a health check gets its answer.
     let mut may_leave = !inner.handle.is_draining();
     loop {
@@ -82,28 +88,19 @@ pub(super) async fn serve(
             Ok(head) => head?,
             Err(refusal) => {
                 inner.count(refusal.response().status());
-                refuse(stream, &refusal, peer.ip(), None, inner).await;
+                refuse(stream, &refusal, source.peer.ip(), None, inner).await;
                 return None;
             }
         };
         let rest = received.split_off(head.length);
         let raw = Bytes::from(std::mem::replace(&mut received, rest));
-        if has_permit {
-            match exchange(stream, head, raw, received, peer, is_tls, inner).await {
-                Next::Open(open) => return Some(open),
-                Next::Over => return None,
-                Next::Request(same, rest) => {
-                    (stream, received) = (same, rest);
-                    deadline = self::deadline(inner.limits.keep_alive);
-                }
+        match exchange(stream, head, raw, received, source, inner).await {
+            Next::Open(open) => return Some(open),
+            Next::Over => return None,
+            Next::Request(same, rest) => {
+                (stream, received) = (same, rest);
+                deadline = self::deadline(inner.limits.keep_alive);
             }
-        } else {
-            let refusal = Refusal::application(handshake::unavailable(RETRY_AFTER));
-            inner.count(refusal.response().status());
-            let client = inner.peer(peer, head.request.headers(), is_tls);
-            let path = head.request.uri().path();
-            refuse(stream, &refusal, client.address.ip(), Some(path), inner).await;
-            return None;
         }
     }
 }
@@ -124,23 +121,22 @@ async fn exchange(
     head: RequestHead,
     raw: Bytes,
     received: Vec<u8>,
-    peer: SocketAddr,
-    is_tls: bool,
+    source: Source,
     inner: &Arc<Inner>,
 ) -> Next {
-    let client = inner.peer(peer, head.request.headers(), is_tls);
+    let client = inner.peer(source.peer, head.request.headers(), source.is_tls);
     #[cfg(feature = "fallback")]
     if let Some(fallback) = &inner.fallback
         && !head.wants_websocket()
     {
-        if let Err(refusal) = inner.hosts.clone().unwrap_or_default().check(&head.request) {
+        if let Err(refusal) = inner.check_host(&head.request) {
             let path = head.request.uri().path();
             refuse(stream, &refusal, client.address.ip(), Some(path), inner).await;
             return Next::Over;
         }
-        let silence = inner.limits.keep_alive;
+        let bounds = (inner.limits.keep_alive, !source.is_extra);
         let next = tokio::select! {
-            next = fallback.exchange(stream, head, raw, received, client, silence) => next,
+            next = fallback.exchange(stream, head, raw, received, client, bounds) => next,
             () = over(inner) => None,
         };
         return match next {
@@ -151,7 +147,7 @@ async fn exchange(
     drop(raw);
     let address = client.address.ip();
     let upgraded = tokio::select! {
-        upgraded = upgrade(&head, client, inner) => upgraded,
+        upgraded = upgrade(&head, client, source.is_extra, inner) => upgraded,
         () = over(inner) => return Next::Over,
     };
     let (response, mut setup, request, endpoint, permit) = match upgraded {
@@ -213,8 +209,16 @@ type Upgraded<'a> = (
 async fn upgrade<'a>(
     head: &RequestHead,
     client: Peer,
+    is_extra: bool,
     inner: &'a Inner,
 ) -> Result<Upgraded<'a>, Refusal> {
+    // Where a trusted proxy names the host, the rules check that name.
+    if client.effective.host.is_none() {
+        inner.check_host(&head.request)?;
+    }
+    if is_extra {
+        return Err(Refusal::application(handshake::unavailable(RETRY_AFTER)));
+    }
     let Some(endpoint) = inner.endpoint(head.request.uri().path()) else {
         return Err(Refusal::application(handshake::not_found()));
     };

@@ -110,9 +110,11 @@ fn connection_beyond_the_limit_gets_503_until_one_leaves() {
     let mut first = server.open("/");
 
     let (_, refusal) = server.upgrade("/", &server.host());
+    let live = server.get("/health/live");
     first.send(FIN | 0x8, &1000_u16.to_be_bytes());
     first.wait_for_end();
 
+    assert_eq!(status(&live), 200, "a full server lives");
     assert_eq!(status(&refusal), 503);
     let seconds: u64 = field(&refusal, "retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds));
