@@ -17,8 +17,6 @@ pub enum Error {
     Closed,
     /// The send queue is full; here is the message back.
     Full(Message),
-    /// A ping or pong carries at most 125 bytes.
-    ControlTooLong,
 }
 
 /// How a line was lost.
@@ -56,7 +54,6 @@ impl fmt::Display for Error {
             Self::Lost(lost) => lost.fmt(f),
             Self::Closed => f.write_str("the connection is closing; nothing can be sent any more"),
             Self::Full(_) => f.write_str("the send queue is full; wait until the peer has read"),
-            Self::ControlTooLong => f.write_str("a ping or pong carries at most 125 bytes"),
         }
     }
 }
@@ -76,6 +73,7 @@ impl std::error::Error for Error {}
 
 /// How a connection ended: data for logs and decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Closed {
     /// What happened.
     pub ended: Ended,
