@@ -65,26 +65,50 @@ impl Handle {
     pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         let mut state = self.lock();
         if !state.is_driven {
+            state.clear_receiver();
             state.poll_undriven(cx);
         }
-        match state.poll_message(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(message))),
-            Poll::Ready(None) => Poll::Ready(state.take_error().map(Err)),
-        }
+        let Poll::Ready(message) = state.poll_message(cx) else {
+            return Poll::Pending;
+        };
+        state.pass_on();
+        Poll::Ready(
+            message.map_or_else(|| state.take_error().map(Err), |message| Some(Ok(message))),
+        )
+    }
+
+    pub(crate) async fn recv(&self) -> Option<Result<Message, Error>> {
+        self.turn(Self::poll_recv).await
+    }
+
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        self.turn(Self::poll_flush).await
+    }
+
+    /// Polls until it is ready; when it is dropped before, others move the connection.
+    async fn turn<T>(&self, poll: impl Fn(&Self, &mut Context<'_>) -> Poll<T>) -> T {
+        let mut turn = Turn::new(self);
+        poll_fn(|cx| {
+            let polled = poll(turn.handle, cx);
+            turn.has_waited = polled.is_pending();
+            polled
+        })
+        .await
     }
 
     /// Not an `async fn`, whose future would hold the message twice while it waits.
     pub(crate) fn send(&self, message: Message) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message);
+        let mut turn = Turn::new(self);
         poll_fn(move |cx| {
             let Some(next) = message.take() else {
                 return Poll::Ready(Ok(()));
             };
-            let mut state = self.lock();
+            let mut state = turn.handle.lock();
             match state.send(next) {
                 Err(Error::Full(back)) => {
                     message = Some(back);
+                    turn.wait();
                     state.poll_room(cx);
                     Poll::Pending
                 }
@@ -94,11 +118,13 @@ impl Handle {
     }
 
     pub(crate) async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        let mut turn = Turn::new(self);
         poll_fn(|cx| {
             let mut state = self.lock();
             match state.send_prepared(message) {
                 Ok(()) => Poll::Ready(Ok(())),
                 Err(SendError::Full) => {
+                    turn.wait();
                     state.poll_room(cx);
                     Poll::Pending
                 }
@@ -113,14 +139,15 @@ impl Handle {
         if !state.is_driven {
             state.poll_undriven(cx);
         }
+        if !state.is_over() && state.has_output() {
+            state.wait(cx);
+            return Poll::Pending;
+        }
+        state.pass_on();
         if state.is_over() && state.connection.ended().and_then(Error::of).is_some() {
             return Poll::Ready(Err(state.closed_error()));
         }
-        if state.is_over() || !state.has_output() {
-            return Poll::Ready(Ok(()));
-        }
-        state.wait(cx);
-        Poll::Pending
+        Poll::Ready(Ok(()))
     }
 
     /// Waits until the transport is closed.
@@ -130,6 +157,7 @@ impl Handle {
             state.poll_undriven(cx);
         }
         if state.is_over() {
+            state.pass_on();
             return Poll::Ready(());
         }
         state.wait(cx);
@@ -165,7 +193,7 @@ impl Handle {
 
     pub(crate) async fn close(&self, code: CloseCode, reason: &str) -> Closed {
         self.lock().close(code, reason);
-        poll_fn(|cx| self.poll_over(cx)).await;
+        self.turn(Self::poll_over).await;
         self.0.closed()
     }
 
@@ -183,7 +211,37 @@ struct Ping<'a> {
 
 impl Drop for Ping<'_> {
     fn drop(&mut self) {
-        self.handle.lock().forget_ping(self.payload);
+        let mut state = self.handle.lock();
+        state.forget_ping(self.payload);
+        state.pass_on();
+    }
+}
+
+/// The time in which a caller may be the one whom the transport of a connection without a driver
+/// remembers.
+struct Turn<'a> {
+    handle: &'a Handle,
+    has_waited: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn new(handle: &'a Handle) -> Self {
+        Self {
+            handle,
+            has_waited: false,
+        }
+    }
+
+    fn wait(&mut self) {
+        self.has_waited = true;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.has_waited {
+            self.handle.lock().pass_on();
+        }
     }
 }
 

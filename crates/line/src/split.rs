@@ -1,7 +1,6 @@
 //! The two halves of a connection, for tasks of their own.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::time::Duration;
 
 use holdwire_proto::{CloseCode, Message, Prepared};
@@ -58,7 +57,7 @@ impl Sender {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn flush(&self) -> Result<(), Error> {
-        poll_fn(|cx| self.handle.poll_flush(cx)).await
+        self.handle.flush().await
     }
 
     /// Sends a ping and waits for its pong: the round-trip time.
@@ -114,7 +113,7 @@ impl Receiver {
     /// # Cancel safety
     /// Cancel safe: a message is handed over whole or not at all, and what was read stays.
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        poll_fn(|cx| self.handle.poll_recv(cx)).await
+        self.handle.recv().await
     }
 
     /// How the connection ended; `None` while it is open.

@@ -254,9 +254,14 @@ impl State {
     /// Whether the transport has to be read again, although it will not wake anybody: reading
     /// had stopped for a reason that is gone.
     pub(crate) fn reads_again(&self) -> bool {
-        // A lending receiver whose answers filled the queue is paused, and goes on by itself.
-        let is_paused = self.connection.is_paused() && !self.is_lent;
-        self.wants_read && self.has_room() && !self.is_over() && !is_paused
+        let is_able = if self.is_lent {
+            // Paused only because its answers filled the queue, and goes on by itself.
+            self.has_room()
+        } else {
+            !self.connection.is_paused()
+        };
+        let wants = self.wants_read || self.connection.wants_resume();
+        wants && is_able && !self.is_over()
     }
 
     /// Whether reading again is up to the driver, not to a lending receiver.
@@ -326,11 +331,19 @@ impl State {
         Poll::Pending
     }
 
-    /// Moves a connection that has no driver: whoever waits is the driver meanwhile.
+    /// The lease is over: the driver reads again, also what came while nobody polled the lease.
+    pub(crate) fn end_lease(&mut self) {
+        self.is_lent = false;
+        self.wants_read = true;
+        self.wake_driver();
+    }
+
+    /// Moves a connection that has no driver: whoever waits is the driver meanwhile, until
+    /// [`State::pass_on`].
     pub(crate) fn poll_undriven(&mut self, cx: &mut Context<'_>) {
         self.clear_driver();
         if self.poll_read(cx) {
-            self.wake_other_receiver(cx);
+            self.wake_receiver();
         }
         let _ = self.poll_write(cx);
         if self.reads_again() {
@@ -343,7 +356,26 @@ impl State {
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) {
         self.wait(cx);
         if !self.is_driven {
-            let _ = self.poll_write(cx);
+            self.poll_undriven(cx);
+        }
+    }
+
+    /// Whoever moved a connection without a driver is done: the others who wait move it.
+    ///
+    /// The transport remembers the task that polled last, so that one is not woken.
+    pub(crate) fn pass_on(&mut self) {
+        if self.is_driven {
+            return;
+        }
+        let last = self.driver.as_ref();
+        let is_remembered = |waker: &Waker| last.is_some_and(|last| last.will_wake(waker));
+        if let Some(receiver) = self.receiver.take_if(|waker| !is_remembered(waker)) {
+            receiver.wake();
+        }
+        if let Some(waiting) = &mut self.waiting {
+            for waker in waiting.extract_if(.., |waker| !is_remembered(waker)) {
+                waker.wake();
+            }
         }
     }
 

@@ -120,7 +120,7 @@ impl WebSocket {
     /// # Cancel safety
     /// Cancel safe: a message is handed over whole or not at all, and what was read stays.
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        poll_fn(|cx| self.handle.poll_recv(cx)).await
+        self.handle.recv().await
     }
 
     /// Queues a message, waiting for room if the queue is full.
@@ -167,7 +167,7 @@ impl WebSocket {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn flush(&self) -> Result<(), Error> {
-        poll_fn(|cx| self.handle.poll_flush(cx)).await
+        self.handle.flush().await
     }
 
     /// Sends a ping and waits for its pong: the round-trip time (RFC 6455 §5.5.2).
@@ -212,8 +212,12 @@ impl WebSocket {
     /// [`Sender`](holdwire_proto::Sender) it is lent, and all replies to one read leave in one
     /// write. A reply is never refused for want of room: nothing more is read while more than
     /// [`send_queue`](holdwire_proto::Limits::send_queue) bytes wait to be written. Methods of
-    /// other connections may be called. After a pause await this method again, with the same
+    /// other connections may be called; nothing that asks this one, such as
+    /// [`ServerHandle::queued`](crate::ServerHandle::queued), which would wait for itself for
+    /// ever. After a pause await this method again, with the same
     /// handler or another.
+    ///
+    /// While the future lives and is not polled, nothing is read: not even a ping is answered.
     ///
     /// # Errors
     /// As [`WebSocket::recv`].
@@ -291,8 +295,6 @@ struct Lease<'a>(&'a Handle);
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.is_lent = false;
-        state.wake_driver();
+        self.0.lock().end_lease();
     }
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use std::io::ErrorKind;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::{Task, close, frame, frames, pair, server, text, unmasked};
@@ -148,6 +149,41 @@ async fn a_peer_that_does_not_read_ends_within_the_write_stall() {
     );
     assert_eq!(closed.ended, Ended::WriteStalled);
     assert!(start.elapsed() < Duration::from_secs(31));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_keeps_what_it_took_ends_within_the_write_stall() {
+    let (socket, driver, peer) = server(Config::default());
+    peer.wire().holds_flush = true;
+    let start = tokio::time::Instant::now();
+    socket.try_send("hello").unwrap();
+
+    let ended = tokio::time::timeout(Duration::from_secs(60), told(socket, driver)).await;
+
+    let (_, closed) = ended.expect("ended");
+    assert_eq!(closed.ended, Ended::WriteStalled);
+    assert!(start.elapsed() < Duration::from_secs(31));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_returns_while_reading_is_paused_closes_at_once() {
+    let (socket, driver, peer) = server(Config::default());
+    let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+    let mut task = Task::new(driver.run(async move {
+        is_done.await.unwrap();
+        drop(socket);
+    }));
+    for _ in 0..80 {
+        peer.send(&text(&"x".repeat(1000)));
+    }
+    peer.send(&close(1000, ""));
+    peer.end();
+    assert!(task.run().is_pending());
+
+    done.send(()).unwrap();
+    let closed = task.run_if_woken();
+
+    assert!(matches!(closed, Poll::Ready(closed) if closed.is_clean()));
 }
 
 #[tokio::test(start_paused = true)]

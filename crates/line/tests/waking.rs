@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{Peer, Task, close, frame, frames, pair, pair_with, server, text, transport};
+use common::{Peer, Task, close, frame, frames, pair, pair_with, server, setup, text, transport};
 use holdwire::proto::{Event, Flow, Sender};
 use holdwire::{CloseCode, Config, Error, Limits, Message, Role, Setup, Stream, WebSocket};
 
@@ -304,6 +306,114 @@ async fn a_flush_of_one_half_does_not_take_the_wake_up_of_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_half_that_is_done_lets_the_other_move_a_connection_without_driver() {
+    let (sender, mut receiver, peer) = undriven(Config::default());
+    let mut received = Task::new(receiver.recv());
+    assert!(received.run().is_pending());
+
+    assert!(Task::new(sender.flush()).run().is_ready());
+    assert!(received.run_if_woken().is_pending());
+    peer.send(&text("news"));
+
+    assert!(matches!(received.run_if_woken(), Poll::Ready(Some(Ok(_)))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_that_gives_up_lets_the_other_move_a_connection_without_driver() {
+    let full = "x".repeat(2000);
+    for gives_up in [Asks::Ping, Asks::Flush, Asks::Room, Asks::Close] {
+        let (sender, mut receiver, peer) = undriven(queue(1000));
+        let mut received = Task::new(receiver.recv());
+        peer.set_room(0);
+        sender.try_send(&*full).unwrap();
+        assert!(received.run().is_pending());
+
+        let mut asked = Task::new(ask(&sender, gives_up));
+        assert!(asked.run().is_pending());
+        drop(asked);
+        assert!(received.run_if_woken().is_pending());
+        peer.set_room(usize::MAX);
+        assert!(received.run_if_woken().is_pending());
+        let first = frames(&peer.take()).swap_remove(0);
+        assert_eq!(first.1, full.as_bytes(), "{gives_up:?}");
+        peer.send(&close(1000, ""));
+
+        assert!(matches!(received.run_if_woken(), Poll::Ready(None)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_gives_up_lets_the_other_half_move_a_connection_without_driver() {
+    for is_dropped in [true, false] {
+        let (sender, mut receiver, peer) = undriven(Config::default());
+        let mut pinged = Task::new(sender.ping());
+        assert!(pinged.run().is_pending());
+        let [(0x9, payload)] = &frames(&peer.take())[..] else {
+            panic!("no ping came");
+        };
+        let mut received = Task::new(receiver.recv());
+        assert!(received.run().is_pending());
+
+        if is_dropped {
+            drop(received);
+        } else {
+            peer.send(&text("news"));
+            assert!(received.run_if_woken().is_ready());
+        }
+        assert!(pinged.run_if_woken().is_pending());
+        peer.send(&frame(0xA, payload));
+
+        assert!(matches!(pinged.run_if_woken(), Poll::Ready(Ok(_))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_wait_in_one_task_do_not_wake_each_other_for_long() {
+    let (sender, mut receiver, peer) = undriven(Config::default());
+    let mut received = Box::pin(receiver.recv());
+    for room in [usize::MAX, 0] {
+        peer.set_room(room);
+        sender.try_send("hello").unwrap();
+        let mut task = Task::new(poll_fn(|cx| {
+            let polled = received.as_mut().poll(cx);
+            // Done at once, or given up at once.
+            let flushed = pin!(sender.flush()).poll(cx);
+            assert_eq!(flushed.is_ready(), room > 0);
+            polled
+        }));
+
+        assert!(task.run().is_pending());
+        assert!(task.polls < 4, "{} polls", task.polls);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_dropped_unpolled_lets_the_driver_read() {
+    let (mut socket, driver, peer) = server(Config::default());
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut task = Task::new(driver.run(async move {
+        tokio::select! {
+            biased;
+            _ = &mut stopped => {}
+            _ = socket.lend(echo_lent) => {}
+        }
+        drop(socket.recv().await);
+        Ok::<(), Error>(())
+    }));
+    assert!(task.run().is_pending());
+
+    peer.send(&text("news"));
+    stop.send(()).unwrap();
+    assert!(task.run_if_woken().is_pending());
+
+    assert_eq!(
+        frames(&peer.take()),
+        [(0x8, 1000_u16.to_be_bytes().to_vec())],
+        "the message came, and the handler returned"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_pipe_both_ways_resumes() {
     let (client, mut server) = pair_with(100, queue(2000));
     let echo = tokio::spawn(async move { server.lend(echo_lent).await });
@@ -357,4 +467,30 @@ fn echo_lent(event: Event<'_>, reply: &mut Sender<'_>) -> Flow {
         _ => {}
     }
     Flow::Continue
+}
+
+/// The halves of a server's connection that nobody drives.
+fn undriven(config: Config) -> (holdwire::Sender, holdwire::Receiver, Peer) {
+    let (transport, peer) = transport();
+    let socket = WebSocket::undriven(Stream::new(transport), Role::Server, setup(config));
+    let (sender, receiver) = socket.split();
+    (sender, receiver, peer)
+}
+
+/// What a sending half may wait for.
+#[derive(Clone, Copy, Debug)]
+enum Asks {
+    Ping,
+    Flush,
+    Room,
+    Close,
+}
+
+async fn ask(sender: &holdwire::Sender, asks: Asks) {
+    match asks {
+        Asks::Ping => drop(sender.ping().await),
+        Asks::Flush => drop(sender.flush().await),
+        Asks::Room => drop(sender.send("more").await),
+        Asks::Close => drop(sender.close(CloseCode::NORMAL, "").await),
+    }
 }

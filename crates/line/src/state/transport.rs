@@ -216,7 +216,8 @@ impl State {
             }
             Ok(())
         });
-        let waiting = self.queued();
+        // What the transport took and has not passed on waits too.
+        let waiting = self.queued().max(usize::from(self.needs_flush));
         self.connection
             .handle_written(written, waiting, now, &self.config);
         if let Err(kind) = result {
