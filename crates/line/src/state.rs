@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use holdwire_proto::{
-    self as proto, CloseCode, Config, Connection, Message, Output, Role, SendError, Sender,
+    self as proto, CloseCode, Compression, Config, Connection, Message, Output, Role, Scratch,
+    SendError, Sender,
 };
 use tokio::time::Sleep;
 
@@ -34,6 +35,8 @@ pub(crate) struct State {
     timer: Option<Pin<Box<Sleep>>>,
     received: Traffic,
     sent: Traffic,
+    /// What came compressed and what went so, once something did.
+    compression: Option<Box<(Compression, Compression)>>,
     /// A lending receiver polls the transport's read side in place of the driver.
     pub(crate) is_lent: bool,
     /// Somebody else than the application's own polls drives the connection.
@@ -77,6 +80,7 @@ impl State {
             timer: None,
             received: Traffic::default(),
             sent: Traffic::default(),
+            compression: None,
             is_lent: false,
             is_driven: false,
             runs_handler: false,
@@ -119,9 +123,22 @@ impl State {
             &mut self.inbox,
             &mut self.received,
         );
-        self.received.compression += cx.scratch.take_inflated();
-        self.sent.compression += cx.scratch.take_deflated();
+        self.count(&mut tools.scratch);
         result
+    }
+
+    /// Adds what a call did to the counters.
+    fn count(&mut self, scratch: &mut Scratch) {
+        let sent = scratch.take_sent();
+        self.sent.messages += sent.messages;
+        self.sent.payload += sent.payload;
+        let (inflated, deflated) = (scratch.take_inflated(), scratch.take_deflated());
+        if (inflated, deflated) != (Compression::default(), Compression::default()) {
+            let (inflated_so_far, deflated_so_far) =
+                &mut **self.compression.get_or_insert_default();
+            *inflated_so_far += inflated;
+            *deflated_so_far += deflated;
+        }
     }
 
     /// Takes bytes of frames that were read together with the opening handshake.
@@ -147,13 +164,9 @@ impl State {
 
     /// Encodes a message, or gives it back because the queue is full.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let length = message.len();
         let kept = message.clone();
         match self.send_with(|sender| sender.message(message)) {
-            Ok(()) => {
-                self.sent.count(length);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(SendError::Full) => Err(Error::Full(kept)),
             Err(_) => Err(self.closed_error()),
         }
@@ -163,7 +176,6 @@ impl State {
     /// may grow over its limit by this message.
     #[cfg(feature = "stream")]
     pub(crate) fn send_after_room(&mut self, message: Message) -> Result<(), Error> {
-        let length = message.len();
         let sent = tools::with(|tools| {
             self.with(tools, |connection, cx| {
                 connection.reply(cx).message(message)
@@ -171,13 +183,11 @@ impl State {
         });
         self.wake_driver();
         sent.map_err(|_| self.closed_error())?;
-        self.sent.count(length);
         Ok(())
     }
 
     pub(crate) fn send_prepared(&mut self, message: &proto::Prepared) -> Result<(), SendError> {
         self.send_with(|sender| sender.prepared(message))?;
-        self.sent.count(message.payload().len());
         Ok(())
     }
 
@@ -282,10 +292,13 @@ impl State {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        let (inflated, deflated) = self.compression.as_deref().copied().unwrap_or_default();
         Stats {
             received: self.received,
             sent: self.sent,
             queued: self.queued(),
+            inflated,
+            deflated,
         }
     }
 

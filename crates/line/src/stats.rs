@@ -12,6 +12,10 @@ pub struct Stats {
     pub sent: Traffic,
     /// Bytes that wait to be written.
     pub queued: usize,
+    /// What permessage-deflate saved the peer: the messages that came compressed.
+    pub inflated: Compression,
+    /// What permessage-deflate made of the messages that it compressed.
+    pub deflated: Compression,
 }
 
 /// One direction of a connection.
@@ -24,8 +28,6 @@ pub struct Traffic {
     pub payload: u64,
     /// Bytes on the wire: heads, control frames and compressed payloads; above TLS.
     pub bytes: u64,
-    /// What permessage-deflate made of the messages that it compressed.
-    pub compression: Compression,
 }
 
 impl Traffic {

@@ -8,7 +8,7 @@ use holdwire_proto::{Output, Scratch};
 use tokio::time::Instant;
 
 /// Bytes read at once, whatever the number of connections.
-pub(crate) const READ_BUFFER: usize = 64 * 1024;
+pub(crate) const READ_BUFFER: usize = 128 * 1024;
 
 /// One for each thread that drives connections.
 pub(crate) struct Tools {

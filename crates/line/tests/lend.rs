@@ -74,3 +74,28 @@ fn echo(event: Event<'_>, reply: &mut Sender<'_>) -> Flow {
     }
     Flow::Continue
 }
+
+#[tokio::test(start_paused = true)]
+async fn lent_answers_count_as_sent_messages() {
+    let (mut socket, driver, peer) = server(Config::default());
+    let mut task = Task::new(driver.run(async move {
+        let answer_once = |event: Event<'_>, reply: &mut Sender<'_>| {
+            let _ = echo(event, reply);
+            Flow::Pause
+        };
+        socket.lend(answer_once).await.unwrap();
+        assert_eq!(socket.stats().sent.messages, 1);
+        assert_eq!(socket.stats().sent.payload, 5);
+        assert_eq!(socket.stats().received.messages, 1);
+    }));
+
+    peer.send(&text("hello"));
+    let _ = task.run();
+
+    // A panic of the handler would close with 1011.
+    let close = 1000_u16.to_be_bytes().to_vec();
+    assert_eq!(
+        frames(&peer.take()),
+        [(0x1, b"hello".to_vec()), (0x8, close)]
+    );
+}

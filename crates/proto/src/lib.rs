@@ -71,7 +71,7 @@ pub use http;
 pub use close::{CloseCode, Closing};
 pub use config::{Config, Limits};
 pub use connection::{
-    Compression, Connection, Context, Event, Flow, Handler, Keys, Role, Scratch, Sender,
+    Compression, Connection, Context, Event, Flow, Handler, Keys, Role, Scratch, Sender, Sent,
 };
 pub use error::{Ended, SendError, Violation};
 pub use frame::Prepared;

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::compression::{Agreed, DeflateScratch, Deflation};
+use super::scratch::Sent;
 use super::{Keys, Role, Transport};
 use crate::close::{self, CloseCode};
 use crate::config::{Config, Limits};
@@ -53,6 +54,7 @@ pub struct Sender<'a> {
 pub(super) struct SendScratch {
     pub(super) keys: Keys,
     pub(super) deflate: DeflateScratch,
+    pub(super) sent: Sent,
 }
 
 impl Sender<'_> {
@@ -97,6 +99,7 @@ impl Sender<'_> {
         let mut bytes = [0; MAX_HEAD];
         let length = head.encode(&mut bytes);
         self.output.push(&bytes[..length]);
+        self.scratch.sent.count(payload.len());
         self.output.push_shared(payload);
         Ok(())
     }
@@ -120,6 +123,7 @@ impl Sender<'_> {
             self.check(message.frame().len())?;
             self.output.push_shared(message.frame().clone());
         }
+        self.scratch.sent.count(message.payload().len());
         Ok(())
     }
 
@@ -205,6 +209,7 @@ impl Sender<'_> {
             None => append(self.output, opcode, false, mask, payload),
         }
         scratch.deflate.trim();
+        scratch.sent.count(payload.len());
         Ok(())
     }
 

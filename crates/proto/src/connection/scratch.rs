@@ -31,6 +31,7 @@ impl Scratch {
             send: SendScratch {
                 keys,
                 deflate: DeflateScratch::new(),
+                sent: Sent::default(),
             },
             copy: Vec::new(),
         }
@@ -56,12 +57,34 @@ impl Scratch {
         std::mem::take(&mut self.send.deflate.counted)
     }
 
+    /// The messages that were queued since this was last called, by whatever verb.
+    pub fn take_sent(&mut self) -> Sent {
+        std::mem::take(&mut self.send.sent)
+    }
+
     pub(super) fn take_copy(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copy)
     }
 
     pub(super) fn give_copy(&mut self, copy: Vec<u8>) {
         self.copy = trimmed(copy);
+    }
+}
+
+/// Messages that were queued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// How many.
+    pub messages: u64,
+    /// Bytes of their payloads, uncompressed.
+    pub payload: u64,
+}
+
+impl Sent {
+    pub(super) fn count(&mut self, payload: usize) {
+        self.messages += 1;
+        self.payload += payload as u64;
     }
 }
 
