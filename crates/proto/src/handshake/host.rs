@@ -50,9 +50,11 @@ impl Host {
         let named = one(request.headers(), &HOST, Reason::HostRepeated)?
             .map(|value| parse(value.to_str().map_err(|_| Reason::HostMalformed)?))
             .transpose()?;
-        match request.uri().authority() {
-            Some(authority) => parse(authority.as_str()).map(Some),
-            None => Ok(named),
+        // A target in absolute form takes the place of the header (RFC 9112 §3.2.2). One that is a
+        // bare word parses as an authority, too, but names no host.
+        match (request.uri().scheme(), request.uri().authority()) {
+            (Some(_), Some(authority)) => parse(authority.as_str()).map(Some),
+            _ => Ok(named),
         }
     }
 

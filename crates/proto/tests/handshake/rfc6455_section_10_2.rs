@@ -1,6 +1,6 @@
 //! RFC 6455 §10.2: whose pages may connect, and what is said when they may not.
 
-use holdwire_proto::handshake::{Effective, Hosts, Origin, Reason, Rules};
+use holdwire_proto::handshake::{Effective, HeadLimits, HeadReader, Hosts, Origin, Reason, Rules};
 use http::uri::Scheme;
 
 use super::{REQUEST, check, head, request_with};
@@ -118,4 +118,15 @@ fn an_origin_is_printed_in_its_shortest_form() {
     ] {
         assert_eq!(text.parse::<Origin>().expect(text).to_string(), shortest);
     }
+}
+
+#[test]
+fn a_target_that_is_a_bare_word_names_no_host() {
+    let request = b"GET echo HTTP/1.1\r\nHost: localhost:3000\r\n\r\n";
+    let head = HeadReader::new(HeadLimits::default())
+        .read_request(request)
+        .expect("a head")
+        .expect("complete");
+
+    assert!(Hosts::loopback().check(&head.request).is_ok());
 }
