@@ -70,7 +70,7 @@ mod websocket;
 
 pub use holdwire_proto as proto;
 pub use holdwire_proto::{
-    CloseCode, Compression, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
+    Advice, CloseCode, Compression, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
 };
 pub use holdwire_proto::{handshake, http};
 

@@ -50,6 +50,7 @@
 //! write side if [`Connection::wants_half_close`], reads on (the bytes are discarded, so that no
 //! TCP reset eats our last frame), and closes the transport when [`Connection::is_over`].
 
+mod advice;
 pub mod close;
 pub mod config;
 mod connection;
@@ -68,6 +69,7 @@ pub mod utf8;
 pub use bytes;
 pub use http;
 
+pub use advice::Advice;
 pub use close::{CloseCode, Closing};
 pub use config::{Config, Limits};
 pub use connection::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdwire_proto::extension::{self, ExtensionError};
 use holdwire_proto::handshake::{Flaw, HeadError, HeadLimits, Reason};
-use holdwire_proto::{Limits, Violation};
+use holdwire_proto::{Advice, Limits, Violation};
 
 const PROTOCOL: &str = include_str!("../../../docs/protocol.md");
 
@@ -230,4 +230,27 @@ fn every_limit_of_a_connection_stands_with_its_default() {
         ("16 KiB", 16 * 1024)
     );
     assert_eq!(head.max_fields, 100);
+}
+
+#[test]
+fn the_members_of_advice_are_those_that_are_written() {
+    let documented: Vec<String> = table("Advice in a close reason")
+        .into_iter()
+        .map(|row| row[0].trim_matches('`').to_owned())
+        .collect();
+    let (_, section) = PROTOCOL
+        .split_once("# Advice in a close reason\n")
+        .expect("the heading is there");
+    let example = section
+        .lines()
+        .find(|line| line.starts_with('{'))
+        .expect("an example");
+
+    let advice = Advice::parse(example).expect("advice");
+    let written: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&advice.to_string()).expect("an object");
+
+    assert_eq!(advice.to_string(), example);
+    assert_eq!(written.len(), documented.len());
+    assert!(documented.iter().all(|name| written.contains_key(name)));
 }
