@@ -51,6 +51,7 @@
 //! TCP reset eats our last frame), and closes the transport when [`Connection::is_over`].
 
 mod advice;
+mod backoff;
 pub mod close;
 pub mod config;
 mod connection;
@@ -63,6 +64,7 @@ pub mod handshake;
 pub mod mask;
 mod message;
 mod output;
+pub mod reconnect;
 pub mod time;
 pub mod utf8;
 

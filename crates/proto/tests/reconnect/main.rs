@@ -1,0 +1,3 @@
+//! Coming back: the cases that all languages share, and what holds in every order of events.
+
+mod vectors;
