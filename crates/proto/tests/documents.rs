@@ -1,10 +1,12 @@
-//! `docs/protocol.md` says the same as the code: every status, close code, reason and limit.
+//! `docs/protocol.md` says the same as the code: every status, close code, reason, limit and decision.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdwire_proto::extension::{self, ExtensionError};
 use holdwire_proto::handshake::{Flaw, HeadError, HeadLimits, Reason};
+use holdwire_proto::http::StatusCode;
+use holdwire_proto::reconnect::{Decision, Policy, Target};
 use holdwire_proto::{Advice, Limits, Violation};
 
 const PROTOCOL: &str = include_str!("../../../docs/protocol.md");
@@ -253,4 +255,69 @@ fn the_members_of_advice_are_those_that_are_written() {
     assert_eq!(advice.to_string(), example);
     assert_eq!(written.len(), documented.len());
     assert!(documented.iter().all(|name| written.contains_key(name)));
+}
+
+/// The row for a number: one that names it, alone or in `from to to`, else that of any other.
+fn row_of(rows: &[Vec<String>], number: u16) -> &[String] {
+    let names = |part: &str| {
+        let (from, to) = part.split_once(" to ").unwrap_or((part, part));
+        let bound = |text: &str| text.parse::<u16>().expect("a number");
+        (bound(from)..=bound(to)).contains(&number)
+    };
+    let (last, named) = rows.split_last().expect("there are rows");
+    assert_eq!(last[0], "any other");
+    let mut found = named.iter().filter(|row| row[0].split(", ").any(names));
+    let row = found.next().unwrap_or(last);
+    assert!(found.next().is_none(), "{number} stands in one row");
+    row
+}
+
+#[test]
+fn every_close_code_and_status_stands_with_its_decision() {
+    let codes = table("Decisions by close code");
+    let statuses = table("Decisions by status");
+
+    for code in 0..=u16::MAX {
+        let ours = [Target::Fixed, Target::Asked].map(|target| {
+            let decision = Decision::of_close_code(code, target);
+            format!("`{decision:?}`")
+        });
+        assert_eq!(row_of(&codes, code)[1..3], ours, "{code}");
+    }
+    for number in 100..=999 {
+        let status = StatusCode::from_u16(number).expect("a status");
+        let ours = [Target::Fixed, Target::Asked].map(|target| {
+            let decision = Decision::of_status(status, target);
+            format!("`{decision:?}`")
+        });
+        assert_eq!(row_of(&statuses, number)[1..3], ours, "{number}");
+    }
+}
+
+#[test]
+fn every_setting_of_coming_back_stands_with_its_default() {
+    let policy = Policy::default();
+    let seconds = |duration: Duration| format!("{} s", duration.as_secs());
+    let attempts = policy
+        .max_attempts
+        .map_or("none".to_owned(), |count| count.to_string());
+
+    let ours = [
+        (
+            "`first`",
+            format!("{} ms", policy.backoff.first().as_millis()),
+        ),
+        ("`cap`", seconds(policy.backoff.cap())),
+        ("`min_uptime`", seconds(policy.min_uptime)),
+        ("`connect_timeout`", seconds(policy.connect_timeout)),
+        ("`max_attempts`", attempts),
+        ("`max_advice`", seconds(policy.max_advice)),
+    ];
+
+    let documented: Vec<(String, String)> = table("Coming back")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let ours = ours.map(|(name, default)| (name.to_owned(), default));
+    assert_eq!(documented, ours);
 }
