@@ -1,0 +1,31 @@
+// Compiles sources and tests into `build/` and runs them.
+//
+//     npm test                       everything that needs no server of ours
+//     npm test -- test/outbox.test.ts
+
+import { readdir, rm } from "node:fs/promises";
+import { build } from "esbuild";
+
+import { here, run } from "./tools.mjs";
+
+await rm(here("build"), { recursive: true, force: true });
+const files = (await readdir(here("."), { recursive: true, withFileTypes: true }))
+  .filter((file) => file.name.endsWith(".ts") && /\/(src|test)$/.test(file.parentPath))
+  .map((file) => `${file.parentPath}/${file.name}`);
+await build({
+  absWorkingDir: here(""),
+  entryPoints: files,
+  format: "esm",
+  target: "es2022",
+  sourcemap: "inline",
+  outdir: "build",
+  outbase: ".",
+});
+const chosen = process.argv.slice(2).map((name) => name.replace(/\.ts$/, ".js"));
+const tests = files.filter((file) => /\.test\.ts$/.test(file));
+const all = tests.map((file) => file.slice(here("").length).replace(/\.ts$/, ".js"));
+await run(process.execPath, [
+  "--enable-source-maps",
+  "--test",
+  ...(chosen.length ? chosen : all).map((file) => `build/${file}`),
+]);

@@ -1,0 +1,169 @@
+import { ceiling, jitter, later, type Milliseconds } from "./backoff.js";
+
+/** What follows a loss: try again, try again much later, give up, or give up after some repeats. */
+export type Decision = "retry" | "later" | "stop" | { readonly stopAfter: number };
+
+/** Where a line stands. `stopped` is final. */
+export type State = "idle" | "connecting" | "open" | "waiting" | "stopped";
+
+/** Why a line stopped: it was asked to, the decision after a loss said so, or no attempt was left. */
+export type Why = "asked" | "decision" | "attempts";
+
+/** What the machine wants done. Several are carried out in their order. */
+export type Action =
+  | { readonly do: "connect"; readonly generation: number; readonly attempt: number }
+  | { readonly do: "up"; readonly generation: number }
+  /** Drop the transport at once, detach its handlers, and close it in the background. */
+  | { readonly do: "abandon"; readonly generation: number }
+  /** Begin the closing handshake. */
+  | { readonly do: "close"; readonly generation: number }
+  | { readonly do: "down"; readonly generation: number; readonly nextIn: Milliseconds }
+  | { readonly do: "stopped"; readonly why: Why };
+
+/** How the machine waits and when it gives up. */
+export interface Policy {
+  /** The ceiling of the first delay. */
+  first: Milliseconds;
+  /** The largest ceiling. */
+  cap: Milliseconds;
+  /** If given, each delay is exactly this. */
+  fixed?: Milliseconds | undefined;
+  /** A connection that was open for this long starts the delays anew. */
+  minUptime: Milliseconds;
+  /** An attempt that takes longer has failed. */
+  connectTimeout: Milliseconds;
+  /** Attempts in a row without a connection of `minUptime`; `Infinity` for no limit. */
+  maxAttempts: number;
+  /** The longest delay that the peer's advice may ask for. */
+  maxAdvice: Milliseconds;
+}
+
+/** What is known of a loss. */
+export interface Loss {
+  /** The delay that the peer asked for. */
+  readonly advice?: Milliseconds | undefined;
+  /** Whether the transport is still there, so that it must be abandoned. */
+  readonly abandon: boolean;
+}
+
+/** A timer of an attempt that fires later than this is not believed at once. */
+const LATE: Milliseconds = 1_000;
+
+/**
+ * Decides when to connect, wait and stop. It reads no clock, sets no timer, draws no random number:
+ * events go in, each with the time, actions come out, and {@link deadline} says when
+ * {@link timeout} is due.
+ *
+ * Every attempt has a generation of its own; an event of another generation changes nothing.
+ */
+export class Reconnect {
+  /** Where the line stands. */
+  state: State = "idle";
+  /** The number of the newest attempt since the beginning; 0 before the first. */
+  generation = 0;
+  /** When {@link timeout} is due; `Infinity` for never. */
+  deadline = Infinity;
+  /** Attempts since the last connection that was up for {@link Policy.minUptime}. */
+  attempts = 0;
+
+  #losses = 0;
+  #repeats = 0;
+  #beganAt = 0;
+  #openedAt = 0;
+  #notBefore = 0;
+  #isLate = false;
+
+  constructor(readonly policy: Policy) {}
+
+  /** Whether this generation is the one that is connecting or open. */
+  isCurrent(generation: number): boolean {
+    return generation === this.generation && /^[co]/.test(this.state);
+  }
+
+  /** Begins; once. */
+  start(now: number): Action[] {
+    return this.state === "idle" ? this.#connect(now) : [];
+  }
+
+  /** The attempt has led to a connection. */
+  opened(now: number, generation: number): Action[] {
+    if (this.state !== "connecting" || generation !== this.generation) return [];
+    this.state = "open";
+    this.#openedAt = now;
+    this.deadline = Infinity;
+    return [{ do: "up", generation }];
+  }
+
+  /** The attempt has failed, or the connection is gone. */
+  lost(now: number, generation: number, loss: Loss, decision: Decision, random: number): Action[] {
+    if (!this.isCurrent(generation)) return [];
+    const { first, cap, fixed, minUptime, maxAttempts, maxAdvice } = this.policy;
+    const actions: Action[] = loss.abandon ? [{ do: "abandon", generation }] : [];
+    if (this.state === "open" && now - this.#openedAt >= minUptime) {
+      this.attempts = this.#losses = this.#repeats = 0;
+    }
+    if (
+      decision === "stop" ||
+      (typeof decision === "object" && ++this.#repeats >= decision.stopAfter)
+    ) {
+      return this.#stop(actions, "decision");
+    }
+    if (this.attempts >= maxAttempts) return this.#stop(actions, "attempts");
+
+    const losses = this.#losses++;
+    const delay =
+      fixed ??
+      (decision === "later"
+        ? later(cap, random)
+        : jitter(ceiling(first, cap, losses), random));
+    this.#notBefore = now + Math.min(loss.advice ?? 0, maxAdvice);
+    this.deadline = this.#notBefore + delay;
+    this.state = "waiting";
+    return [...actions, { do: "down", generation, nextIn: this.deadline - now }];
+  }
+
+  /** The {@link deadline} has come; called earlier, it does nothing. */
+  timeout(now: number, random: number): Action[] {
+    if (now < this.deadline) return [];
+    if (this.state === "waiting") return this.#connect(now);
+    if (now - this.deadline > LATE && !this.#isLate) {
+      this.#isLate = true;
+      this.deadline = now + LATE;
+      return [];
+    }
+    return this.lost(now, this.generation, { abandon: true }, "retry", random);
+  }
+
+  /** A hint that the network or the page is back: do not wait longer than need be. */
+  wake(now: number): void {
+    if (this.state === "waiting") {
+      const { first, fixed } = this.policy;
+      const soonest = Math.max(now, this.#notBefore, this.#beganAt + (fixed ?? first));
+      this.deadline = Math.min(this.deadline, soonest);
+    }
+  }
+
+  /** Ends it for good. */
+  stop(): Action[] {
+    const { state, generation } = this;
+    if (state === "stopped") return [];
+    const actions: Action[] = [];
+    if (state === "connecting") actions.push({ do: "abandon", generation });
+    if (state === "open") actions.push({ do: "close", generation });
+    return this.#stop(actions, "asked");
+  }
+
+  #connect(now: number): Action[] {
+    this.state = "connecting";
+    this.#beganAt = now;
+    this.#isLate = false;
+    this.deadline = now + this.policy.connectTimeout;
+    return [{ do: "connect", generation: ++this.generation, attempt: ++this.attempts }];
+  }
+
+  #stop(actions: Action[], why: Why): Action[] {
+    this.state = "stopped";
+    this.deadline = Infinity;
+    return [...actions, { do: "stopped", why }];
+  }
+}
