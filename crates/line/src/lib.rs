@@ -78,7 +78,9 @@ pub use holdwire_proto::{handshake, http};
 pub use client::{Client, ConnectError, Opened, Phase, Proxy, ProxyError, Refused, connect};
 pub use driver::{Driver, Outcome};
 pub use error::{Closed, Error, Lost};
-pub use server::{Accept, Endpoint, Observer, Peer, Server, ServerHandle, ServerLimits, Upgrade};
+pub use server::{
+    Accept, Drain, Endpoint, Observer, Peer, Server, ServerHandle, ServerLimits, Upgrade,
+};
 pub use split::{Receiver, Sender};
 pub use stats::{Stats, Traffic};
 pub use stream::{Io, Stream};

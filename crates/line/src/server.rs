@@ -7,6 +7,7 @@ mod endpoint;
 mod fallback;
 mod http;
 mod observe;
+mod registry;
 
 use std::fmt;
 use std::future::Future;
@@ -20,9 +21,10 @@ use holdwire_proto::handshake::{Effective, HeadLimits, Hosts, Refusal};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::task::JoinSet;
 
-pub use self::drain::ServerHandle;
+pub use self::drain::Drain;
 pub use self::endpoint::{Accept, Endpoint, Upgrade};
 pub use self::observe::Observer;
+pub use self::registry::ServerHandle;
 use crate::driver::Outcome;
 use crate::websocket::WebSocket;
 

@@ -10,11 +10,14 @@ use std::time::Duration;
 use common::close;
 use common::raw::{Raw, UPGRADE, free, run};
 use holdwire::http::Request;
-use holdwire::{CloseCode, Endpoint, ServerHandle, Upgrade, WebSocket};
+use holdwire::{Advice, CloseCode, Drain, Endpoint, ServerHandle, Upgrade, WebSocket};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+/// From one closing to the next when there are few connections.
+const GAP: Duration = Duration::from_millis(100);
 
 type Served = JoinHandle<std::io::Result<()>>;
 
@@ -25,6 +28,14 @@ async fn serve() -> (SocketAddr, ServerHandle, Served) {
     };
     let (handle, served) = run(server.endpoint_for_all(Endpoint::new(wait)));
     (address, handle, served)
+}
+
+/// What a Close frame with advice says.
+fn code_and_advice((opcode, payload): &(u8, Vec<u8>)) -> (u16, Advice) {
+    assert_eq!(*opcode, 0x8);
+    let (code, reason) = payload.split_first_chunk().unwrap();
+    let advice = Advice::parse(std::str::from_utf8(reason).unwrap());
+    (u16::from_be_bytes(*code), advice.expect("advice"))
 }
 
 async fn open(address: SocketAddr) -> Raw {
@@ -97,12 +108,17 @@ async fn closes_carry_the_code_and_are_spread_over_the_window() {
     let mut times = Vec::new();
     for one in told {
         let (frame, at) = one.await.unwrap();
-        assert_eq!(frame, (0x8, 1012_u16.to_be_bytes().to_vec()));
+        let (code, advice) = code_and_advice(&frame);
+        assert_eq!(code, 1012);
+        assert_eq!(advice.reason.as_deref(), Some("restarting"));
+        let back = at + advice.retry_after.unwrap();
+        assert!(back >= GAP * 3 + Duration::from_millis(200), "{back:?}");
         times.push(at);
     }
     times.sort();
-    let gaps = times.windows(2).map(|two| two[1] - two[0]);
-    assert!(gaps.min().unwrap() > Duration::from_millis(50), "{times:?}");
+    for (at, index) in times.iter().zip(0..) {
+        assert!(*at >= GAP * index, "{times:?}");
+    }
     assert!(start.elapsed() < Duration::from_millis(1500));
 }
 
@@ -143,7 +159,9 @@ async fn a_connection_that_opens_meanwhile_gets_the_code_too() {
     let ((), frame) = tokio::join!(handle.shutdown(code, Duration::from_secs(5)), client);
     served.await.unwrap().unwrap();
 
-    assert_eq!(frame, (0x8, 4001_u16.to_be_bytes().to_vec()));
+    let (code, advice) = code_and_advice(&frame);
+    assert_eq!(code, 4001);
+    assert!(advice.retry_after.is_some());
 }
 
 #[tokio::test]
@@ -162,7 +180,7 @@ async fn what_is_left_at_the_end_is_cut() {
         "{:?}",
         start.elapsed()
     );
-    assert_eq!(deaf.frame().await, (0x8, 1001_u16.to_be_bytes().to_vec()));
+    assert_eq!(code_and_advice(&deaf.frame().await).0, 1001);
     assert_eq!(deaf.rest().await, b"");
 }
 
@@ -197,4 +215,29 @@ async fn a_handshake_under_way_is_refused_and_so_is_a_new_one() {
     shutting.await.unwrap();
     served.await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn a_drain_says_what_it_was_told_to() {
+    let (address, handle, served) = serve().await;
+    let mut raw = open(address).await;
+    let drain = Drain::handover(Duration::from_secs(5))
+        .code(CloseCode::GOING_AWAY)
+        .url("wss://b.example/ws")
+        .reason("moving");
+
+    let client = async {
+        let frame = raw.frame().await;
+        raw.write(close(1001, "")).await;
+        raw.rest().await;
+        frame
+    };
+    let ((), frame) = tokio::join!(handle.drain(drain), client);
+    served.await.unwrap().unwrap();
+
+    let (code, advice) = code_and_advice(&frame);
+    assert_eq!(code, 1001);
+    assert_eq!(advice.url.as_deref(), Some("wss://b.example/ws"));
+    assert_eq!(advice.reason.as_deref(), Some("moving"));
+    assert!(advice.retry_after.unwrap() <= GAP + Duration::from_millis(1));
 }

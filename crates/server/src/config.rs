@@ -9,6 +9,7 @@ mod layer;
 mod name;
 mod setting;
 mod tls;
+mod url;
 mod value;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use ipnet::IpNet;
 pub use error::{ConfigError, Problem};
 pub use name::OriginRule;
 pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
+pub use url::LineUrl;
 pub use value::{ByteSize, Limit, LogFormat, Value};
 
 use layer::{Layer, Texts};
@@ -72,6 +74,8 @@ pub struct ServeConfig {
     pub write_stall: Setting<Duration>,
     /// The window over which SIGTERM closes connections.
     pub drain: Setting<Duration>,
+    /// Where clients are sent meanwhile.
+    pub drain_url: Setting<Option<LineUrl>>,
     /// The shape of the log.
     pub log: Setting<LogFormat>,
     effective: Vec<EffectiveSetting>,
@@ -178,6 +182,7 @@ impl ServeConfig {
             close_timeout: resolver.one("close-timeout")?,
             write_stall: resolver.one("write-stall")?,
             drain: resolver.one("drain")?,
+            drain_url: resolver.option("drain-url")?,
             log: resolver.one("log")?,
             effective: resolver.effective,
         })

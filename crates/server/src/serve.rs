@@ -41,7 +41,7 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let text = banner(config, &bound.map_err(broken)?);
         // Nobody may be reading standard output; the server serves all the same.
         let _ = std::io::stdout().write_all(text.as_bytes());
-        let ended = end_on_signals(signals, server.handle(), site, config.drain.value);
+        let ended = end_on_signals(signals, server.handle(), site, config);
         tokio::select! {
             served = server.run() => served.map_err(broken),
             () = ended => Ok(()),

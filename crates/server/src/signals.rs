@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdwire::{CloseCode, ServerHandle};
+use holdwire::{Drain, ServerHandle};
 
+use crate::config::ServeConfig;
 use crate::http::Site;
 
 /// The window that SIGINT leaves to closing handshakes.
@@ -16,11 +17,15 @@ pub(crate) async fn end_on_signals(
     mut signals: Signals,
     server: ServerHandle,
     site: Arc<Site>,
-    drain: Duration,
+    config: &ServeConfig,
 ) {
     let window = match signals.next().await {
-        Signal::Terminate => drain,
-        Signal::Interrupt => INTERRUPT_WINDOW.min(drain),
+        Signal::Terminate => config.drain.value,
+        Signal::Interrupt => INTERRUPT_WINDOW.min(config.drain.value),
+    };
+    let drain = match &config.drain_url.value {
+        Some(url) => Drain::handover(window).url(url.as_str()),
+        None => Drain::restart(window),
     };
     site.status.drain();
     tracing::info!(
@@ -29,7 +34,7 @@ pub(crate) async fn end_on_signals(
         "draining; a second signal ends at once"
     );
     tokio::select! {
-        () = server.shutdown(CloseCode::SERVICE_RESTART, window) => {}
+        () = server.drain(drain) => {}
         _ = signals.next() => tracing::info!("ending at once"),
     }
 }

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
-use super::drain::Counted;
 use super::http::{self, Open, Source};
+use super::registry::Counted;
 use crate::deadline::deadline;
 use crate::stream::Stream;
 

@@ -1,196 +1,290 @@
-//! Shutting down: every connection is told, spread over a window, and the rest is cut.
+//! Going down in good order: when each connection is closed, and when its client should return.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdwire_proto::CloseCode;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use holdwire_proto::{Advice, CloseCode};
+use tokio::time::Instant;
 
 use crate::deadline::bounded;
-use crate::handle::Shared;
 
-/// Shuts a [`Server`](super::Server) down; clones speak of the same one.
+/// How a server goes down: in which time, with which close code, and what the clients are told.
+///
+/// Connections are closed one by one over the first four fifths of the window, at least ten a
+/// second; the rest of it is for closing handshakes. The reason of each Close frame is [`Advice`]
+/// when to come back, with a delay that is drawn anew for each connection. Clients that obey it
+/// return as evenly as they were sent away.
+///
+/// # Examples
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use holdwire::{Drain, ServerHandle};
+///
+/// # async fn example(handle: ServerHandle) {
+/// // Others serve meanwhile: the clients may come back at once.
+/// let drain = Drain::handover(Duration::from_secs(25)).url("wss://live.example.com/");
+/// handle.drain(drain).await;
+/// # }
+/// ```
 #[derive(Clone)]
-pub struct ServerHandle(Arc<Registry>);
-
-struct Registry {
-    open: Mutex<HashMap<u64, Weak<Shared>>>,
-    next: AtomicU64,
-    /// Tasks that serve a TCP connection.
-    tasks: AtomicUsize,
-    phase: watch::Sender<Phase>,
-    /// Wakes whoever waits for the last task.
-    ended: tokio::sync::Notify,
+pub struct Drain {
+    pub(super) code: CloseCode,
+    pub(super) window: Duration,
+    is_away: bool,
+    url: Option<String>,
+    reason: Option<String>,
+    words: Option<Words>,
 }
 
-/// What connections that are not WebSocket (yet) have to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Serving,
-    /// Handshakes are refused; open connections are closed one by one, with this code.
-    Draining(CloseCode),
-    /// Everything ends now.
-    Over,
-}
+type Words = Arc<dyn Fn(Duration) -> String + Send + Sync>;
 
 /// The share of a window in which connections are closed; the rest is for closing handshakes.
 const SPREAD: f64 = 0.8;
 
-impl Default for ServerHandle {
-    fn default() -> Self {
-        Self(Arc::new(Registry {
-            open: Mutex::default(),
-            next: AtomicU64::new(0),
-            tasks: AtomicUsize::new(0),
-            phase: watch::Sender::new(Phase::Serving),
-            ended: tokio::sync::Notify::new(),
-        }))
-    }
-}
+/// The longest time between two closings: a few connections need not take the whole window.
+const MAX_GAP: Duration = Duration::from_millis(100);
 
-impl ServerHandle {
-    /// Refuses new handshakes with 503, closes every connection with `code`, spread over `window` so that the
-    /// clients do not come back all at once, and returns when all are gone or the window is over.
+/// Newcomers to a draining server are told to come back over at least this time.
+const MIN_SPREAD: Duration = Duration::from_secs(1);
+
+impl Drain {
+    /// Goes down to start again: the clients are told to stay away until all are gone, so that
+    /// they meet the new process and not the old one. The code is 1012.
     ///
-    /// Ordinary requests are still answered, so that a load balancer can be told that the server
-    /// is not ready, but whoever connects now is not waited for.
-    ///
-    /// Closing handshakes are included in the window; what is still open then is cut. With no
-    /// connection open it returns at once.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: the server stays in its shutdown, and connections that were not closed yet
-    /// stay open; call it again.
-    pub async fn shutdown(&self, code: CloseCode, window: Duration) {
-        let start = Instant::now();
-        let window = bounded(window);
-        let end = start + window;
-        self.0.phase.send_replace(Phase::Draining(code));
-        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
-        let step = window.mul_f64(SPREAD) / u32::try_from(open.len().max(1)).unwrap_or(u32::MAX);
-        let spread = async {
-            for (index, connection) in (0_u32..).zip(open) {
-                sleep_until(start + step * index).await;
-                if let Some(connection) = connection.upgrade() {
-                    connection.lock().close(code, "");
-                }
-            }
-            self.finished().await;
-        };
-        let is_late = tokio::time::timeout_at(end, spread).await.is_err();
-        self.0.phase.send_replace(Phase::Over);
-        if is_late {
-            let rest: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
-            for connection in rest.iter().filter_map(Weak::upgrade) {
-                connection.lock().cut();
-            }
+    /// Each is away for the same time, at most the window and a little jitter.
+    #[must_use]
+    pub fn restart(window: Duration) -> Self {
+        Self {
+            code: CloseCode::SERVICE_RESTART,
+            window: bounded(window),
+            is_away: true,
+            url: None,
+            reason: Some("restarting".to_owned()),
+            words: None,
         }
     }
 
-    /// Whether the server is shutting down, so that it takes no more connections.
+    /// Goes down while others serve, behind a load balancer or at another
+    /// [address](Self::url): the clients may come back at once, for they are sent away one by
+    /// one. The code is 1012.
     #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.now() != Phase::Serving
-    }
-
-    /// WebSocket connections that are open.
-    #[must_use]
-    pub fn open(&self) -> usize {
-        self.0.lock().len()
-    }
-
-    /// Bytes that wait to be written, over all open connections.
-    ///
-    /// Looks at each of them: for a metrics page, not for every message.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
-        let open = open.iter().filter_map(Weak::upgrade);
-        open.map(|connection| connection.lock().queued()).sum()
-    }
-
-    /// Waits until the server is shutting down and no connection is left.
-    pub(super) async fn finished(&self) {
-        let mut phase = self.phase();
-        loop {
-            let ended = self.0.ended.notified();
-            let mut ended = std::pin::pin!(ended);
-            ended.as_mut().enable();
-            phase.mark_unchanged();
-            let is_over = self.now() == Phase::Over;
-            if self.is_draining() && (is_over || self.0.tasks.load(Ordering::Acquire) == 0) {
-                return;
-            }
-            tokio::select! {
-                () = ended => {}
-                _ = phase.changed() => {}
-            }
+    pub fn handover(window: Duration) -> Self {
+        Self {
+            is_away: false,
+            reason: None,
+            ..Self::restart(window)
         }
     }
 
-    pub(super) fn now(&self) -> Phase {
-        *self.0.phase.borrow()
+    /// Closes with this code.
+    #[must_use]
+    pub fn code(mut self, code: CloseCode) -> Self {
+        self.code = code;
+        self
     }
 
-    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
-        self.0.phase.subscribe()
+    /// Tells clients to connect to this address instead; they do so only if they were allowed
+    /// to. What does not fit a close reason is left out: keep it below 80 bytes.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
     }
 
-    /// Counts a task until the guard is dropped.
-    pub(super) fn count(&self) -> Counted {
-        self.0.tasks.fetch_add(1, Ordering::AcqRel);
-        Counted(self.clone())
+    /// Says why, for people and logs.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
     }
 
-    /// Remembers an open connection until the guard is dropped.
-    pub(super) fn register(&self, connection: &Arc<Shared>) -> Registered {
-        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        self.0.lock().insert(id, Arc::downgrade(connection));
-        Registered {
-            handle: self.clone(),
-            id,
+    /// Writes close reasons of your own in place of advice, given the delay that the advice would
+    /// have named; beyond 123 bytes they are cut.
+    #[must_use]
+    pub fn close_reason(
+        mut self,
+        words: impl Fn(Duration) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.words = Some(Arc::new(words));
+        self
+    }
+
+    fn words(&self, delay: Duration) -> String {
+        if let Some(words) = &self.words {
+            return words(delay);
         }
+        let mut advice = Advice::after(delay);
+        advice.url.clone_from(&self.url);
+        advice.reason.clone_from(&self.reason);
+        advice.to_string()
     }
 }
 
-impl Registry {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Shared>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for ServerHandle {
+impl fmt::Debug for Drain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle")
-            .field("open", &self.open())
-            .field("is_draining", &self.is_draining())
-            .finish()
+        f.debug_struct("Drain")
+            .field("code", &self.code)
+            .field("window", &self.window)
+            .field("url", &self.url)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
-/// A task that counts.
-pub(super) struct Counted(ServerHandle);
+/// A drain that has begun, with so many connections.
+#[derive(Debug)]
+pub(super) struct Draining {
+    drain: Drain,
+    start: Instant,
+    /// From one closing to the next.
+    gap: Duration,
+    /// From the first closing to the last.
+    span: Duration,
+}
 
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.0.0.tasks.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.0.ended.notify_waiters();
+impl Draining {
+    pub(super) fn new(drain: Drain, start: Instant, connections: usize) -> Self {
+        let count = u32::try_from(connections).unwrap_or(u32::MAX).max(1);
+        let gap = (drain.window.mul_f64(SPREAD) / count).min(MAX_GAP);
+        Self {
+            start,
+            gap,
+            span: gap * (count - 1),
+            drain,
         }
     }
+
+    pub(super) const fn code(&self) -> CloseCode {
+        self.drain.code
+    }
+
+    /// When the window is over.
+    pub(super) fn end(&self) -> Instant {
+        self.start + self.drain.window
+    }
+
+    /// When the connection with this number is closed.
+    pub(super) fn closing(&self, index: u32) -> Instant {
+        self.start + self.gap * index
+    }
+
+    /// The reason of a connection that is closed in its turn; `random` is from 0 to 1.
+    ///
+    /// In a restart the delay is that of the last one to go and its closing handshake, so the
+    /// first returns when all are gone, and they return in the order and the rhythm of the
+    /// closings. The jitter fills the gaps.
+    pub(super) fn reason(&self, random: f64) -> String {
+        let away = match self.drain.is_away {
+            true => self.length(),
+            false => Duration::ZERO,
+        };
+        self.drain.words(away + self.gap.mul_f64(random))
+    }
+
+    /// How long one should wait who comes while the server drains.
+    pub(super) fn delay_of_newcomer(&self, now: Instant, random: f64) -> Duration {
+        let spread = self.span.max(MIN_SPREAD).mul_f64(random);
+        let away = match self.drain.is_away {
+            true => (self.start + self.length()).saturating_duration_since(now),
+            false => Duration::ZERO,
+        };
+        away + spread
+    }
+
+    /// The close reason for one who comes while the server drains.
+    pub(super) fn reason_of_newcomer(&self, now: Instant, random: f64) -> String {
+        self.drain.words(self.delay_of_newcomer(now, random))
+    }
+
+    /// How long the drain takes, closing handshakes included.
+    fn length(&self) -> Duration {
+        self.span + self.drain.window.mul_f64(1.0 - SPREAD)
+    }
 }
 
-/// An open connection in the registry.
-pub(super) struct Registered {
-    handle: ServerHandle,
-    id: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.handle.0.lock().remove(&self.id);
+    const WINDOW: Duration = Duration::from_secs(25);
+
+    fn delay(reason: &str) -> Duration {
+        let advice = Advice::parse(reason).expect("advice");
+        advice.retry_after.expect("a delay")
+    }
+
+    #[test]
+    fn whoever_obeys_returns_after_the_drain_as_evenly_as_it_was_closed() {
+        let start = Instant::now();
+        let draining = Draining::new(Drain::restart(WINDOW), start, 1000);
+        let gap = Duration::from_millis(20);
+
+        let returns = (0..1000).map(|index| {
+            let random = f64::from(index * 7919 % 1000) / 1000.0;
+            draining.closing(index) + delay(&draining.reason(random)) - start
+        });
+        let returns: Vec<Duration> = returns.collect();
+
+        let last = draining.closing(999) - start;
+        assert_eq!(last, gap * 999);
+        assert!(returns[0] >= last + Duration::from_secs(5));
+        for two in returns.windows(2) {
+            assert!(two[1] + Duration::from_millis(1) >= two[0]);
+            assert!(two[1] - two[0].min(two[1]) <= gap * 2);
+        }
+    }
+
+    #[test]
+    fn a_few_connections_are_closed_soon_and_not_sent_away_for_the_window() {
+        let start = Instant::now();
+        let draining = Draining::new(Drain::restart(WINDOW), start, 3);
+
+        assert_eq!(draining.closing(2) - start, MAX_GAP * 2);
+        let delay = delay(&draining.reason(1.0));
+        assert!(
+            delay <= Duration::from_secs(5) + MAX_GAP * 3 + Duration::from_millis(1),
+            "{delay:?}"
+        );
+    }
+
+    #[test]
+    fn in_a_handover_clients_may_return_at_once() {
+        let start = Instant::now();
+        let drain = Drain::handover(WINDOW).url("wss://b.example/ws");
+        let draining = Draining::new(drain, start, 1000);
+
+        let advice = Advice::parse(&draining.reason(0.5)).expect("advice");
+
+        assert_eq!(advice.retry_after, Some(Duration::from_millis(10)));
+        assert_eq!(advice.url.as_deref(), Some("wss://b.example/ws"));
+        assert!(draining.delay_of_newcomer(start, 1.0) <= Duration::from_secs(20));
+    }
+
+    #[test]
+    fn newcomers_are_told_to_come_when_it_is_over_and_spread() {
+        let start = Instant::now();
+        let draining = Draining::new(Drain::restart(WINDOW), start, 1000);
+        let later = start + Duration::from_secs(10);
+
+        let first = draining.delay_of_newcomer(later, 0.0);
+        let last = draining.delay_of_newcomer(later, 1.0);
+
+        let rest = Duration::from_millis(15_000 - 20);
+        assert!(first.abs_diff(rest) < Duration::from_millis(1), "{first:?}");
+        assert!(last - first > Duration::from_secs(19));
+        let after = draining.delay_of_newcomer(start + WINDOW * 2, 0.0);
+        assert_eq!(after, Duration::ZERO);
+    }
+
+    #[test]
+    fn words_of_ones_own_replace_the_advice() {
+        let start = Instant::now();
+        let drain = Drain::restart(WINDOW).close_reason(|_| "bye".to_owned());
+        let draining = Draining::new(drain, start, 0);
+
+        assert_eq!(draining.reason(0.0), "bye");
+        assert_eq!(draining.reason_of_newcomer(start, 0.0), "bye");
     }
 }

@@ -19,8 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::accept::IpPermit;
-use super::drain::{Phase, Registered};
 use super::endpoint::{Endpoint, Running, Upgrade};
+use super::registry::{Phase, Registered};
 use super::{Inner, Peer};
 use crate::deadline::deadline;
 use crate::driver::Run;
@@ -178,7 +178,10 @@ async fn exchange(
     // A shutdown that began between the last look and the registration.
     match inner.handle.now() {
         Phase::Serving => {}
-        Phase::Draining(code) => shared.lock().close(code, ""),
+        Phase::Draining(draining) => {
+            let reason = draining.reason_of_newcomer(Instant::now(), rand::random());
+            shared.lock().close(draining.code(), &reason);
+        }
         Phase::Over => shared.lock().cut(),
     }
     let watch = inner.observer.clone().map(|observer| {
@@ -224,8 +227,9 @@ async fn upgrade<'a>(
     };
     let address = client.address.ip();
     let offer = endpoint.rules.check(head, &client.effective)?;
-    if inner.handle.is_draining() {
-        return Err(Refusal::application(handshake::unavailable(RETRY_AFTER)));
+    if let Phase::Draining(draining) = inner.handle.now() {
+        let delay = draining.delay_of_newcomer(Instant::now(), rand::random());
+        return Err(Refusal::application(handshake::unavailable(delay)));
     }
     let Some(permit) = inner
         .permits
@@ -315,14 +319,14 @@ async fn read_head(
 /// Waits until the server is shutting down, so that a client who asks for nothing need not stay.
 async fn draining(inner: &Inner) {
     let mut phase = inner.handle.phase();
-    drop(phase.wait_for(|phase| *phase != Phase::Serving).await);
+    drop(phase.wait_for(|phase| !phase.is_serving()).await);
 }
 
 /// Waits for the end of the server.
 async fn over(inner: &Inner) {
     let mut phase = inner.handle.phase();
     // An error means that the server is gone, which is the same.
-    drop(phase.wait_for(|phase| *phase == Phase::Over).await);
+    drop(phase.wait_for(Phase::is_over).await);
 }
 
 /// Sends a refusal, so that the client can read it, and reads nothing of what follows.

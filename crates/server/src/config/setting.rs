@@ -228,6 +228,15 @@ pub const SETTINGS: &[SettingSpec] = &[
         help: "The window over which SIGTERM closes connections, closing handshakes included",
     },
     SettingSpec {
+        name: "drain-url",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "URL",
+        default: &[],
+        help: "Where others serve meanwhile: clients are told this address, and that they may come \
+               back at once; when not set, to come back when all are gone",
+    },
+    SettingSpec {
         name: "log",
         group: LOGGING,
         arity: Arity::One,

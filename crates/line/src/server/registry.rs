@@ -1,0 +1,215 @@
+//! The open connections of a server, and its end: all are told, and the rest is cut.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use holdwire_proto::CloseCode;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::drain::{Drain, Draining};
+use crate::handle::Shared;
+
+/// Shuts a [`Server`](super::Server) down; clones speak of the same one.
+#[derive(Clone)]
+pub struct ServerHandle(Arc<Registry>);
+
+struct Registry {
+    open: Mutex<HashMap<u64, Weak<Shared>>>,
+    next: AtomicU64,
+    /// Tasks that serve a TCP connection.
+    tasks: AtomicUsize,
+    phase: watch::Sender<Phase>,
+    /// Wakes whoever waits for the last task.
+    ended: tokio::sync::Notify,
+}
+
+/// What connections that are not WebSocket (yet) have to know.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    Serving,
+    /// Handshakes are refused; open connections are closed one by one.
+    Draining(Arc<Draining>),
+    /// Everything ends now.
+    Over,
+}
+
+impl Phase {
+    pub(super) const fn is_serving(&self) -> bool {
+        matches!(self, Self::Serving)
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self, Self::Over)
+    }
+}
+
+impl Default for ServerHandle {
+    fn default() -> Self {
+        Self(Arc::new(Registry {
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            tasks: AtomicUsize::new(0),
+            phase: watch::Sender::new(Phase::Serving),
+            ended: tokio::sync::Notify::new(),
+        }))
+    }
+}
+
+impl ServerHandle {
+    /// Goes down to start again, as [`Drain::restart`] says, with this close code:
+    /// the short form of [`drain`](Self::drain).
+    ///
+    /// # Cancel safety
+    /// As [`drain`](Self::drain).
+    pub async fn shutdown(&self, code: CloseCode, window: Duration) {
+        self.drain(Drain::restart(window).code(code)).await;
+    }
+
+    /// Refuses new handshakes with 503 and `Retry-After`, closes every connection in its turn with
+    /// advice when to come back, and returns when all are gone or the window is over.
+    ///
+    /// Ordinary requests are still answered, so that a load balancer can be told that the server
+    /// is not ready, but whoever connects now is not waited for.
+    ///
+    /// Closing handshakes are included in the window; what is still open then is cut. With no
+    /// connection open it returns at once.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the server stays in its shutdown, and connections that were not closed yet
+    /// stay open; call it again.
+    pub async fn drain(&self, drain: Drain) {
+        let draining = Arc::new(Draining::new(drain, Instant::now(), self.open()));
+        self.0
+            .phase
+            .send_replace(Phase::Draining(Arc::clone(&draining)));
+        // Only now: who registers later sees the phase.
+        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
+        let spread = async {
+            for (index, connection) in (0_u32..).zip(open.iter()) {
+                sleep_until(draining.closing(index)).await;
+                if let Some(connection) = connection.upgrade() {
+                    let reason = draining.reason(rand::random());
+                    connection.lock().close(draining.code(), &reason);
+                }
+            }
+            self.finished().await;
+        };
+        let is_late = tokio::time::timeout_at(draining.end(), spread)
+            .await
+            .is_err();
+        self.0.phase.send_replace(Phase::Over);
+        if is_late {
+            let rest: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
+            for connection in rest.iter().filter_map(Weak::upgrade) {
+                connection.lock().cut();
+            }
+        }
+    }
+
+    /// Whether the server is shutting down, so that it takes no more connections.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        !self.0.phase.borrow().is_serving()
+    }
+
+    /// WebSocket connections that are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Bytes that wait to be written, over all open connections.
+    ///
+    /// Looks at each of them: for a metrics page, not for every message.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
+        let open = open.iter().filter_map(Weak::upgrade);
+        open.map(|connection| connection.lock().queued()).sum()
+    }
+
+    /// Waits until the server is shutting down and no connection is left.
+    pub(super) async fn finished(&self) {
+        let mut phase = self.phase();
+        loop {
+            let ended = self.0.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            ended.as_mut().enable();
+            phase.mark_unchanged();
+            let is_over = self.now().is_over();
+            if self.is_draining() && (is_over || self.0.tasks.load(Ordering::Acquire) == 0) {
+                return;
+            }
+            tokio::select! {
+                () = ended => {}
+                _ = phase.changed() => {}
+            }
+        }
+    }
+
+    pub(super) fn now(&self) -> Phase {
+        self.0.phase.borrow().clone()
+    }
+
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.0.phase.subscribe()
+    }
+
+    /// Counts a task until the guard is dropped.
+    pub(super) fn count(&self) -> Counted {
+        self.0.tasks.fetch_add(1, Ordering::AcqRel);
+        Counted(self.clone())
+    }
+
+    /// Remembers an open connection until the guard is dropped.
+    pub(super) fn register(&self, connection: &Arc<Shared>) -> Registered {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        self.0.lock().insert(id, Arc::downgrade(connection));
+        Registered {
+            handle: self.clone(),
+            id,
+        }
+    }
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<Shared>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle")
+            .field("open", &self.open())
+            .field("is_draining", &self.is_draining())
+            .finish()
+    }
+}
+
+/// A task that counts.
+pub(super) struct Counted(ServerHandle);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.0.0.tasks.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.ended.notify_waiters();
+        }
+    }
+}
+
+/// An open connection in the registry.
+pub(super) struct Registered {
+    handle: ServerHandle,
+    id: u64,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.handle.0.lock().remove(&self.id);
+    }
+}
