@@ -43,6 +43,7 @@ const FILES: &[File] = &[
     file!("counters.js", SCRIPT),
     file!("line.js", SCRIPT),
     file!("log.js", SCRIPT),
+    file!("socket.js", SCRIPT),
     file!("theme.js", SCRIPT),
     file!("wire.js", SCRIPT),
     file!("style.css", STYLE),
