@@ -4,6 +4,7 @@ use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateConfig;
+use crate::heartbeat::{HeartbeatConfig, HeartbeatWord};
 
 /// What a connection accepts and how long it waits.
 ///
@@ -15,11 +16,17 @@ use crate::deflate::DeflateConfig;
 /// assert_eq!(config.limits.max_message, 64 * 1024);
 /// assert_eq!(config.limits.max_frame, 64 * 1024);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// Sizes, counts and times.
     pub limits: Limits,
+    /// How a dead peer is found: a Ping after silence, and a limit for its answer. Default 25 s and
+    /// 20 s; `None` finds none, so that a cut line may stay unnoticed for ever.
+    pub heartbeat: Option<HeartbeatConfig>,
+    /// A text message that is answered at once and never reaches the application, for pages. `None`
+    /// (the default) hands every text message on.
+    pub heartbeat_word: Option<HeartbeatWord>,
     /// What permessage-deflate may negotiate; `None` (the default) does not offer or accept it.
     #[cfg(feature = "deflate")]
     pub deflate: Option<DeflateConfig>,
@@ -41,12 +48,38 @@ impl Config {
         self
     }
 
+    /// Sets the heartbeat; `None` turns it off.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: impl Into<Option<HeartbeatConfig>>) -> Self {
+        self.heartbeat = heartbeat.into();
+        self
+    }
+
+    /// Answers this text message, as [`HeartbeatWord`] says.
+    #[must_use]
+    pub fn heartbeat_word(mut self, word: HeartbeatWord) -> Self {
+        self.heartbeat_word = Some(word);
+        self
+    }
+
     /// Allows permessage-deflate (RFC 7692).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(mut self, deflate: DeflateConfig) -> Self {
         self.deflate = Some(deflate);
         self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            heartbeat: Some(HeartbeatConfig::default()),
+            heartbeat_word: None,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 }
 

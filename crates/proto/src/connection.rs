@@ -12,6 +12,7 @@ mod scratch;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use self::compression::Agreed;
@@ -26,6 +27,8 @@ use crate::config::{Config, LINGER_BYTES, LINGER_TIME};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateParams;
 use crate::error::{Ended, Violation};
+use crate::frame::Opcode;
+use crate::heartbeat::{Beat, Heartbeat};
 use crate::message::Message;
 use crate::output::Output;
 use crate::time::{self, Deadline, Tick};
@@ -123,11 +126,12 @@ impl<F: FnMut(Event<'_>, &mut Sender<'_>) -> Flow> Handler for F {
 
 /// One WebSocket connection, either end, after the opening handshake.
 ///
-/// It owns no socket, clock, thread or buffer. While idle it owns no heap and is 96 bytes.
+/// It owns no socket, clock, thread or buffer. While idle it owns no heap and is 112 bytes.
 /// [The crate's page](crate) shows the loop that drives it.
 pub struct Connection {
     inbound: Inbound,
     outbound: Outbound,
+    heartbeat: Heartbeat,
     inflation: InflationContext,
     ended: Option<Ended>,
     discarded: u32,
@@ -159,6 +163,7 @@ impl Connection {
         Self {
             inbound: Inbound::new(),
             outbound: Outbound::new(role),
+            heartbeat: Heartbeat::new(),
             inflation: InflationContext::new(),
             ended: None,
             discarded: 0,
@@ -229,10 +234,26 @@ impl Connection {
         self.inbound.held()
     }
 
+    /// The time between the last ping of the heartbeat that was answered and its pong, in whole
+    /// milliseconds; `None` before the first.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.heartbeat.round_trip()
+    }
+
+    /// The opening handshake has just been completed: the heartbeat's first silence begins.
+    pub fn handle_opened(&mut self, cx: &mut Context<'_>) {
+        if let Some(config) = cx.config.heartbeat {
+            let random = (cx.scratch.send.keys)();
+            self.heartbeat.start(cx.now, config, random);
+        }
+    }
+
     /// Takes received bytes, all of them, unmasks them where they lie and hands on what is whole.
     ///
     /// When the handler pauses, the rest is copied and kept for [`Connection::resume`].
     pub fn receive(&mut self, input: &mut [u8], cx: &mut Context<'_>, handler: &mut impl Handler) {
+        self.handle_life(input, cx.now);
         if self.inbound.is_paused {
             return self.keep(input, cx, handler);
         }
@@ -248,6 +269,7 @@ impl Connection {
         cx: &mut Context<'_>,
         handler: &mut impl Handler,
     ) {
+        self.handle_life(input, cx.now);
         if self.inbound.is_paused {
             return self.keep(input, cx, handler);
         }
@@ -261,6 +283,7 @@ impl Connection {
     /// again.
     pub fn resume(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) {
         self.inbound.is_paused = false;
+        self.heartbeat.resumed(cx.now, cx.config.heartbeat);
         self.settle(cx);
         let (mut unread, at) = self.inbound.take_kept();
         let mut input = InPlace::new(&mut unread[at..]);
@@ -286,6 +309,7 @@ impl Connection {
     /// Says that `progress` bytes of this connection's output were written and `waiting` were not.
     pub fn handle_written(&mut self, progress: usize, waiting: usize, now: Tick, config: &Config) {
         self.outbound.wrote(progress, waiting, &config.limits, now);
+        self.heartbeat.wrote(progress, now, config.heartbeat);
     }
 
     /// The transport's write side was shut down.
@@ -309,6 +333,8 @@ impl Connection {
         } else if self.inbound.deadline.has_passed(cx.now) {
             self.end(Ended::Violation(Violation::MessageTimeout));
             self.settle(cx);
+        } else if self.heartbeat_deadline().has_passed(cx.now) {
+            self.beat(cx);
         }
     }
 
@@ -323,6 +349,7 @@ impl Connection {
             self.inbound.deadline,
             outbound.close_deadline,
             outbound.write_deadline,
+            self.heartbeat_deadline(),
         ])
     }
 
@@ -343,6 +370,42 @@ impl Connection {
         Sender {
             is_reply: true,
             ..self.sender(cx)
+        }
+    }
+
+    /// Any byte from the peer shows that it lives.
+    #[inline]
+    fn handle_life(&mut self, input: &[u8], now: Tick) {
+        if !input.is_empty() {
+            self.heartbeat.seen(now);
+        }
+    }
+
+    /// When the heartbeat looks again: not while we do not read ourselves, and no more once the
+    /// closing handshake, which has deadlines of its own, has begun.
+    fn heartbeat_deadline(&self) -> Deadline {
+        if self.inbound.is_paused || self.is_closing() || self.ended.is_some() {
+            return Deadline::NONE;
+        }
+        self.heartbeat.deadline()
+    }
+
+    /// Acts on the heartbeat's deadline.
+    fn beat(&mut self, cx: &mut Context<'_>) {
+        let Some(config) = cx.config.heartbeat else {
+            return;
+        };
+        let random = (cx.scratch.send.keys)();
+        match self.heartbeat.handle_timeout(cx.now, config, random) {
+            Beat::Rest => {}
+            Beat::Ping(payload) => {
+                let left = self.sender(cx).ping_first(&payload);
+                self.heartbeat.queued(left);
+            }
+            Beat::Dead => {
+                self.ended = Some(Ended::HeartbeatTimeout);
+                self.finish();
+            }
         }
     }
 
@@ -461,11 +524,22 @@ impl Connection {
         };
         let is_control = matches!(received, Received::Ping(_) | Received::Pong(_));
         let event = match received {
-            Received::Text(text) => Event::Text(text),
+            Received::Text(text) => {
+                let word = config.heartbeat_word.as_ref();
+                if let Some(answer) = word.and_then(|word| word.answer(&text)) {
+                    sender.answer(Opcode::Text, answer.as_bytes());
+                    return Ok(Step::Done);
+                }
+                Event::Text(text)
+            }
             Received::Binary(payload) => Event::Binary(payload),
             Received::Ping(payload) => {
-                sender.answer(payload);
+                sender.answer(Opcode::Pong, payload);
                 Event::Ping(payload)
+            }
+            Received::Pong(payload) if self.heartbeat.takes_pong(payload, cx.now) => {
+                self.inbound.release();
+                return Ok(Step::Done);
             }
             Received::Pong(payload) => Event::Pong(payload),
             Received::Close(payload) => {

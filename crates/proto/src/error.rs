@@ -156,6 +156,8 @@ pub enum Ended {
     CloseTimeout,
     /// The peer took no byte for the whole write-stall time.
     WriteStalled,
+    /// The peer sent no byte for the heartbeat's interval and timeout, and left a ping unanswered.
+    HeartbeatTimeout,
     /// The transport failed.
     Io(io::ErrorKind),
 }
@@ -168,6 +170,7 @@ impl fmt::Display for Ended {
             Self::Violation(violation) => violation.fmt(f),
             Self::Lost => f.write_str("the transport ended without a closing handshake"),
             Self::CloseTimeout => f.write_str("the peer did not answer the close frame in time"),
+            Self::HeartbeatTimeout => f.write_str("the peer did not answer the heartbeat"),
             Self::Io(kind) => write!(f, "the transport failed: {kind}"),
             Self::WriteStalled => {
                 f.write_str("the peer took no byte for the whole write-stall time")

@@ -7,13 +7,13 @@
 //!             received bytes                            frames to write
 //!   socket ──────────────────► ┌──────────────────┐ ──────────────────────► socket
 //!                              │    Connection    │
-//!     time ──────────────────► │ (about 100 bytes,│ ──────────────────────► next deadline
+//!     time ──────────────────► │ (about 110 bytes,│ ──────────────────────► next deadline
 //!                              │  no heap if idle)│
 //!                verbs ──────► └──────────────────┘ ──────► events
 //!              (Sender)            application              (Handler)
 //! ```
 //!
-//! **The contract**: after every call write what is in the [`Output`], tell
+//! **The contract**: call [`Connection::handle_opened`] first; after every call write what is in the [`Output`], tell
 //! [`Connection::handle_written`], and ask [`Connection::poll_timeout`] when to call
 //! [`Connection::handle_timeout`].
 //!
@@ -32,6 +32,7 @@
 //! let mut read = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 //! let now = Tick::from_millis(0);
 //! let mut cx = Context { now, config: &config, output: &mut output, scratch: &mut scratch };
+//! connection.handle_opened(&mut cx);
 //! connection.receive(&mut read, &mut cx, &mut |event: Event<'_>, reply: &mut Sender<'_>| {
 //!     if let Event::Text(text) = event {
 //!         reply.text(&text).expect("the queue is empty");
@@ -61,6 +62,7 @@ pub mod error;
 pub mod extension;
 pub mod frame;
 pub mod handshake;
+mod heartbeat;
 pub mod mask;
 mod message;
 mod output;
@@ -79,5 +81,6 @@ pub use connection::{
 };
 pub use error::{Ended, SendError, Violation};
 pub use frame::Prepared;
+pub use heartbeat::{BadWord, HeartbeatConfig, HeartbeatError, HeartbeatWord};
 pub use message::{Message, Text};
 pub use output::Output;

@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use crate::frame::{Expected, Head};
+
 /// Pongs that may wait unsent before the newest replaces the rest (RFC 6455 §5.5.3 allows it).
 const WAITING_PONGS: usize = 16;
 
@@ -30,6 +32,8 @@ pub struct Output {
     shared_length: usize,
     /// Bytes written since the output was last empty.
     done: u64,
+    /// Bytes that are left of the frame that is half written; zero between two frames.
+    front: usize,
     /// Where each Pong that waits begins, counted as `done` is.
     pongs: VecDeque<u64>,
     /// The newest Pong beyond those; it takes its place as soon as one of them is written.
@@ -56,7 +60,7 @@ impl Output {
         self.len() == 0
     }
 
-    /// Appends bytes that are encoded already, such as the response of an opening handshake.
+    /// Appends bytes of frames that are encoded already; a head must come in one piece.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -108,6 +112,31 @@ impl Output {
         }
     }
 
+    /// Inserts a whole frame before all that wait, behind the one that is half written; gives the
+    /// bytes up to its end.
+    pub(crate) fn push_first(&mut self, frame: &Output) -> usize {
+        let frame = frame.buffer.as_slice();
+        let (mut at, mut left, mut passed) = (self.start, self.front, 0);
+        while let Some(shared) = self.shared.get(passed)
+            && left > shared.at - at
+        {
+            // It ends at the end of these bytes, if not later.
+            left = (left - (shared.at - at)).saturating_sub(shared.bytes.len());
+            at = shared.at;
+            passed += 1;
+        }
+        at += left;
+        self.buffer.splice(at..at, frame.iter().copied());
+        for shared in self.shared.range_mut(passed..) {
+            shared.at += frame.len();
+        }
+        let begin = self.done + self.front as u64;
+        for pong in self.pongs.iter_mut().filter(|pong| **pong >= begin) {
+            *pong += frame.len() as u64;
+        }
+        self.front + frame.len()
+    }
+
     /// Drops everything that waits.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -116,6 +145,7 @@ impl Output {
     fn written(&mut self) {
         self.start = 0;
         self.done = 0;
+        self.front = 0;
         self.pongs = VecDeque::new();
         if self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = Vec::new();
@@ -185,14 +215,25 @@ impl Buf for Output {
     fn advance(&mut self, mut count: usize) {
         assert!(count <= self.len(), "advanced beyond what waits");
         self.done += count as u64;
+        // Where frames begin matters only as long as something waits.
+        let is_all = count == self.len();
         while count > 0 {
-            let own = self.own().len();
-            if own > 0 {
-                let step = own.min(count);
+            let own = self.own();
+            if !own.is_empty() {
+                let step = own.len().min(count);
+                let front = if is_all {
+                    0
+                } else {
+                    pass(self.front, own, step)
+                };
+                self.front = front;
                 self.start += step;
                 count -= step;
             } else if let Some(shared) = self.shared.front_mut() {
                 let step = shared.bytes.len().min(count);
+                if !is_all {
+                    self.front = pass(self.front, &shared.bytes, step);
+                }
                 shared.bytes.advance(step);
                 self.shared_length -= step;
                 count -= step;
@@ -209,6 +250,36 @@ impl Buf for Output {
         } else {
             self.compact();
         }
+    }
+}
+
+/// What is left of the frame in which `step` bytes of `bytes` end, when `front` was left before.
+fn pass(mut front: usize, mut bytes: &[u8], mut step: usize) -> usize {
+    while step > 0 {
+        if front == 0 {
+            front = frame_length(bytes);
+        }
+        let now = front.min(step);
+        front -= now;
+        step -= now;
+        bytes = bytes.get(now..).unwrap_or_default();
+    }
+    front
+}
+
+/// The length of the frame of our own that begins here; its head stands in one piece.
+fn frame_length(bytes: &[u8]) -> usize {
+    let second = bytes.get(1).copied().unwrap_or_default();
+    let expected = Expected {
+        masked: second & 0x80 != 0,
+        compression: true,
+        in_message: false,
+    };
+    match Head::parse(bytes, expected) {
+        Ok(Some((head, length))) => {
+            length.saturating_add(usize::try_from(head.length).unwrap_or(usize::MAX))
+        }
+        _ => bytes.len().max(1),
     }
 }
 

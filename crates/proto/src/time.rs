@@ -13,7 +13,7 @@ pub struct Tick(u32);
 impl Tick {
     /// The moment `millis` milliseconds after the driver's start, modulo 2³².
     #[must_use]
-    pub fn from_millis(millis: u64) -> Self {
+    pub const fn from_millis(millis: u64) -> Self {
         let [_, _, _, _, low @ ..] = millis.to_be_bytes();
         Self(u32::from_be_bytes(low))
     }
@@ -26,6 +26,11 @@ impl Tick {
             self.0
                 .wrapping_add(u32::try_from(millis).unwrap_or(u32::MAX / 2)),
         )
+    }
+
+    /// Milliseconds since the driver's start, modulo 2³².
+    pub(crate) fn millis(self) -> u32 {
+        self.0
     }
 
     /// How long after `earlier` this is; zero when it is not after it.

@@ -4,9 +4,9 @@ use holdwire_proto::handshake::{AcceptError, ConnectError, HeadError, Refusal, R
 use holdwire_proto::{Connection, Ended, SendError, Violation};
 
 #[test]
-fn a_connection_is_96_bytes() {
+fn a_connection_is_112_bytes() {
     assert!(
-        size_of::<Connection>() <= 96,
+        size_of::<Connection>() <= 112,
         "{} bytes",
         size_of::<Connection>()
     );

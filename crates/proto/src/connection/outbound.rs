@@ -183,17 +183,26 @@ impl Sender<'_> {
         true
     }
 
-    /// Answers a ping.
-    pub(super) fn answer(&mut self, payload: &[u8]) {
+    /// Puts a Ping before everything that is queued but the frame that is half written; gives the
+    /// bytes up to its end.
+    pub(super) fn ping_first(&mut self, payload: &[u8]) -> usize {
+        let mask = self.key();
+        let mut frame = Output::default();
+        append(&mut frame, Opcode::Ping, false, mask, payload);
+        self.output.push_first(&frame)
+    }
+
+    /// Answers a ping, or the text message that stands for one.
+    pub(super) fn answer(&mut self, opcode: Opcode, payload: &[u8]) {
         if self.outbound.close_sent {
             return;
         }
         let mask = self.key();
         if self.output.takes_pong() {
-            append(self.output, Opcode::Pong, false, mask, payload);
+            append(self.output, opcode, false, mask, payload);
         } else {
             let mut frame = Output::default();
-            append(&mut frame, Opcode::Pong, false, mask, payload);
+            append(&mut frame, opcode, false, mask, payload);
             self.output.replace_pong(frame);
         }
     }

@@ -41,6 +41,8 @@ pub fn text(text: &str) -> Seen {
     Seen::Text(text.to_owned())
 }
 
+const START: Tick = Tick::from_millis(1000);
+
 /// One end: a connection, what it was handed, and what it wants to write.
 pub struct Endpoint {
     pub connection: Connection,
@@ -118,7 +120,12 @@ pub fn both_see(frames: &[u8], expected: &[Seen]) {
 
 impl Endpoint {
     pub fn new(role: Role, config: Config) -> Self {
-        let mut key = 0_u32;
+        Self::with_keys(role, config, 0)
+    }
+
+    /// An endpoint whose random bytes differ from another's.
+    pub fn with_keys(role: Role, config: Config, seed: u32) -> Self {
+        let mut key = seed.wrapping_mul(0x85eb_ca6b);
         let keys = move || {
             key = key.wrapping_add(0x9e37_79b9);
             key.to_be_bytes()
@@ -126,7 +133,7 @@ impl Endpoint {
         Self {
             connection: Connection::new(role),
             config,
-            now: Tick::from_millis(1000),
+            now: START,
             output: Output::default(),
             scratch: Scratch::new(Box::new(keys)),
             seen: Vec::new(),
@@ -244,6 +251,30 @@ impl Endpoint {
         self.write(usize::MAX)
     }
 
+    /// The opening handshake is done.
+    pub fn open(&mut self) {
+        self.with(|connection, cx| connection.handle_opened(cx));
+    }
+
+    pub fn since_open(&self) -> Duration {
+        self.now.since(START)
+    }
+
+    /// Lets time pass at once: whatever fell due meanwhile is acted on late.
+    pub fn pass(&mut self, duration: Duration) {
+        self.now = self.now.after(duration);
+        let is_due = |end: &Self| {
+            let next = end.connection.poll_timeout();
+            next.is_some_and(|tick| !end.now.is_before(tick))
+        };
+        let mut turns = 0;
+        while is_due(self) {
+            self.with(|connection, cx| connection.handle_timeout(cx));
+            turns += 1;
+            assert!(turns < 100, "a deadline that has passed does not go away");
+        }
+    }
+
     /// Lets time pass, deadline by deadline.
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now.after(duration);
@@ -318,6 +349,12 @@ impl Line {
             server,
             is_cut: false,
         }
+    }
+
+    /// Lets time pass at both ends.
+    pub fn pass(&mut self, duration: Duration) {
+        self.client.pass(duration);
+        self.server.pass(duration);
     }
 
     /// Bytes vanish from now on, and no end is announced.
