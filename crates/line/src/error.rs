@@ -25,6 +25,8 @@ pub enum Error {
 pub enum Lost {
     /// The transport ended without a Close frame.
     Eof,
+    /// The peer sent no byte for the heartbeat's interval and timeout, and left a ping unanswered.
+    HeartbeatTimeout,
     /// The peer took no byte for the whole write-stall time.
     WriteStalled,
     /// The peer did not answer our Close frame in time.
@@ -39,6 +41,7 @@ impl Error {
         match ended {
             Ended::Clean(_) => None,
             Ended::Violation(violation) => Some(Self::Protocol(violation)),
+            Ended::HeartbeatTimeout => Some(Self::Lost(Lost::HeartbeatTimeout)),
             Ended::WriteStalled => Some(Self::Lost(Lost::WriteStalled)),
             Ended::CloseTimeout => Some(Self::Lost(Lost::CloseTimeout)),
             Ended::Io(kind) => Some(Self::Lost(Lost::Io(kind))),
@@ -62,6 +65,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Eof => f.write_str("the line was lost: no closing handshake came"),
+            Self::HeartbeatTimeout => f.write_str("the line was lost: no answer to the heartbeat"),
             Self::WriteStalled => f.write_str("the line was lost: the peer stopped reading"),
             Self::CloseTimeout => f.write_str("the line was lost: the closing handshake timed out"),
             Self::Io(kind) => write!(f, "the line was lost: {kind}"),

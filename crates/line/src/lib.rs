@@ -37,8 +37,8 @@
 //! **What is limited.** Messages, frames, fragments, the send queue, every wait: see [`Limits`],
 //! [`ServerLimits`] and `Client`. A peer that stops reading ends with its reason.
 //!
-//! **What it does not do.** It does not reconnect, and it sends no pings of its own yet
-//! ([`WebSocket::ping`] sends one). The protocol itself, without I/O, is [`proto`].
+//! **What finds a dead line.** A ping after 25 s of silence and 20 s for the answer, by default, on
+//! both ends: see [`HeartbeatConfig`]. The protocol itself, without I/O, is [`proto`].
 //!
 //! # Features
 //!
@@ -63,6 +63,7 @@ mod split;
 mod state;
 mod stats;
 mod stream;
+mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod tools;
@@ -70,7 +71,8 @@ mod websocket;
 
 pub use holdwire_proto as proto;
 pub use holdwire_proto::{
-    Advice, CloseCode, Compression, Config, Ended, Limits, Message, Prepared, Role, Text, Violation,
+    Advice, CloseCode, Compression, Config, Ended, HeartbeatConfig, HeartbeatWord, Limits, Message,
+    Prepared, Role, Text, Violation,
 };
 pub use holdwire_proto::{handshake, http};
 

@@ -26,6 +26,7 @@ pub use self::endpoint::{Accept, Endpoint, Upgrade};
 pub use self::observe::Observer;
 pub use self::registry::ServerHandle;
 use crate::driver::Outcome;
+use crate::tcp;
 use crate::websocket::WebSocket;
 
 /// A WebSocket server on one or more listeners.
@@ -301,9 +302,16 @@ impl Server {
                 endpoint.rules.hosts = hosts.clone();
             }
         }
+        let patience = tcp::patience(
+            inner
+                .endpoints
+                .iter()
+                .map(|(_, endpoint)| &*endpoint.config),
+        );
         let inner = Arc::new(inner);
         let mut loops = JoinSet::new();
         for listener in self.listeners {
+            tcp::tune(&listener, patience);
             loops.spawn(accept::accept_all(listener, Arc::clone(&inner)));
         }
         while loops.join_next().await.is_some() {}

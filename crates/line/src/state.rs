@@ -1,19 +1,21 @@
 //! One connection with its transport: what the driver polls and what the handles touch.
 
 mod inbox;
+mod timer;
 mod transport;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use holdwire_proto::time::Tick;
 use holdwire_proto::{
     self as proto, CloseCode, Compression, Config, Connection, Message, Output, Role, Scratch,
     SendError, Sender,
 };
-use tokio::time::Sleep;
 
 use self::inbox::{Collector, Inbox};
+use self::timer::Timer;
 
 use crate::error::Error;
 use crate::stats::{Stats, Traffic};
@@ -32,13 +34,17 @@ pub(crate) struct State {
     /// What waits to be written; the thread's while it is empty.
     output: Option<Box<Output>>,
     inbox: Inbox,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
+    /// Until then the transport is left alone, as if the line were cut.
+    dead_until: Option<Tick>,
     received: Traffic,
     sent: Traffic,
     /// What came compressed and what went so, once something did.
     compression: Option<Box<(Compression, Compression)>>,
     /// A lending receiver polls the transport's read side in place of the driver.
     pub(crate) is_lent: bool,
+    /// The lending receiver was polled since a deadline was last due.
+    is_lease_fresh: bool,
     /// Somebody else than the application's own polls drives the connection.
     pub(crate) is_driven: bool,
     /// The driver polls the handler too. A handler that fails drops its handles before it says
@@ -71,17 +77,19 @@ enum Stage {
 
 impl State {
     pub(crate) fn new(connection: Connection, stream: Stream, config: Arc<Config>) -> Self {
-        Self {
+        let mut state = Self {
             connection,
             config,
             stream: Some(stream),
             output: None,
             inbox: Inbox::default(),
-            timer: None,
+            timer: Timer::default(),
+            dead_until: None,
             received: Traffic::default(),
             sent: Traffic::default(),
             compression: None,
             is_lent: false,
+            is_lease_fresh: false,
             is_driven: false,
             runs_handler: false,
             needs_flush: false,
@@ -91,7 +99,9 @@ impl State {
             driver: None,
             receiver: None,
             waiting: None,
-        }
+        };
+        tools::with(|tools| state.with(tools, Connection::handle_opened));
+        state
     }
 
     /// Runs `act` with the connection and what it needs lent.
@@ -245,6 +255,12 @@ impl State {
         self.wake_driver();
     }
 
+    /// Leaves the transport alone for so long.
+    pub(crate) fn play_dead(&mut self, duration: Duration) {
+        self.dead_until = Some(tools::now().after(duration));
+        self.wake_driver();
+    }
+
     /// Nobody drives the connection any more: closes the transport and tells everybody.
     pub(crate) fn tear_down(&mut self) {
         self.connection.handle_eof();
@@ -256,7 +272,7 @@ impl State {
 
     fn drop_transport(&mut self) {
         self.stream = None;
-        self.timer = None;
+        self.timer = Timer::default();
         self.output = None;
         self.needs_flush = false;
     }
@@ -297,6 +313,7 @@ impl State {
             received: self.received,
             sent: self.sent,
             queued: self.queued(),
+            round_trip: self.connection.round_trip(),
             inflated,
             deflated,
         }

@@ -1,5 +1,7 @@
 //! Counters of one connection.
 
+use std::time::Duration;
+
 use holdwire_proto::Compression;
 
 /// What went over a connection so far.
@@ -12,6 +14,9 @@ pub struct Stats {
     pub sent: Traffic,
     /// Bytes that wait to be written.
     pub queued: usize,
+    /// Between the heartbeat's last ping that was answered and its pong, in whole milliseconds;
+    /// `None` before the first. [`WebSocket::ping`](crate::WebSocket::ping) measures now.
+    pub round_trip: Option<Duration>,
     /// What permessage-deflate saved the peer: the messages that came compressed.
     pub inflated: Compression,
     /// What permessage-deflate made of the messages that it compressed.

@@ -193,6 +193,22 @@ impl WebSocket {
         self.handle.close(code, reason).await
     }
 
+    /// Closes the transport at once, without a Close frame: the peer sees 1006.
+    ///
+    /// Queued messages are lost. For a peer that is known to be gone, or to see what a drop does.
+    pub fn abort(&self) {
+        self.handle.lock().cut();
+    }
+
+    /// Leaves the transport alone for so long, as if the line were cut: nothing is read, written or
+    /// answered, and nobody is told.
+    ///
+    /// For tests and demonstrations of what the peer's heartbeat does; at most
+    /// [`Tick::MAX_DELAY`](holdwire_proto::time::Tick::MAX_DELAY).
+    pub fn play_dead(&self, duration: Duration) {
+        self.handle.lock().play_dead(duration);
+    }
+
     /// How the connection ended; `None` while it is open.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {

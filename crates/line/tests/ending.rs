@@ -153,7 +153,7 @@ async fn a_peer_that_does_not_read_ends_within_the_write_stall() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transport_that_keeps_what_it_took_ends_within_the_write_stall() {
-    let (socket, driver, peer) = server(Config::default());
+    let (socket, driver, peer) = server(Config::default().heartbeat(None));
     peer.wire().holds_flush = true;
     let start = tokio::time::Instant::now();
     socket.try_send("hello").unwrap();

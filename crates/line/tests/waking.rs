@@ -19,8 +19,8 @@ fn queue(send_queue: usize) -> Config {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_is_never_polled() {
-    let (socket, driver, peer) = server(Config::default());
+async fn an_idle_connection_without_a_heartbeat_is_never_polled() {
+    let (socket, driver, peer) = server(Config::default().heartbeat(None));
     let mut task = Task::new(driver.run(echo(socket)));
     peer.send(&text("hello"));
     assert!(task.run().is_pending());
@@ -30,6 +30,42 @@ async fn an_idle_connection_is_never_polled() {
 
     assert!(!task.is_woken());
     assert_eq!((task.polls, peer.wire().reads), (polls, reads));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_heartbeat_costs_messages_no_poll_and_silence_two() {
+    let (socket, driver, peer) = server(Config::default());
+    let mut task = Task::new(driver.run(echo(socket)));
+    assert!(task.run().is_pending());
+    let before = task.polls;
+
+    // An hour of talk, once a second: the timer fires once in an interval at most.
+    for _ in 0..3600 {
+        peer.send(&text("hello"));
+        assert!(task.run_if_woken().is_pending());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let _ = task.run_if_woken();
+    }
+    let talking = task.polls - before - 3600;
+    assert!(talking <= 3600 / 19, "{talking} polls for the timer");
+    let _ = peer.take();
+
+    // An hour of silence, answered: one for the ping, one for the pong.
+    let before = task.polls;
+    let mut pings = 0;
+    for _ in 0..36_000 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let _ = task.run_if_woken();
+        for (opcode, payload) in frames(&peer.take()) {
+            assert_eq!(opcode, 0x9);
+            pings += 1;
+            peer.send(&frame(0xa, &payload));
+            let _ = task.run_if_woken();
+        }
+    }
+    assert!((3600 / 26..=3600 / 20).contains(&pings), "{pings} pings");
+    let silent = task.polls - before;
+    assert!(silent <= 3 * pings, "{silent} polls for {pings} pings");
 }
 
 #[tokio::test(start_paused = true)]

@@ -306,6 +306,12 @@ impl Connection {
         self.finish();
     }
 
+    /// The driver has not read the transport, so that an answer to the heartbeat may lie there: the
+    /// verdict waits once more for at most the heartbeat's timeout and 5 s.
+    pub fn defer_heartbeat(&mut self, now: Tick, config: &Config) {
+        self.heartbeat.defer(now, config.heartbeat);
+    }
+
     /// Says that `progress` bytes of this connection's output were written and `waiting` were not.
     pub fn handle_written(&mut self, progress: usize, waiting: usize, now: Tick, config: &Config) {
         self.outbound.wrote(progress, waiting, &config.limits, now);

@@ -301,6 +301,15 @@ impl Heartbeat {
         }
     }
 
+    /// Nobody has read meanwhile: a verdict that is due waits for a probe's time.
+    pub(crate) fn defer(&mut self, now: Tick, config: Option<HeartbeatConfig>) {
+        if let (Stage::Asked | Stage::AskedLate, Some(config)) = (self.stage, config)
+            && self.deadline.has_passed(now)
+        {
+            self.deadline = Deadline::at(now.after(config.timeout.min(PROBE)));
+        }
+    }
+
     /// Acts on the deadline, which may have passed.
     pub(crate) fn handle_timeout(
         &mut self,
@@ -315,7 +324,7 @@ impl Heartbeat {
             Stage::Queued => Beat::Rest,
             Stage::Asked if self.is_late(now) => {
                 self.stage = Stage::AskedLate;
-                self.deadline = Deadline::at(now.after(config.timeout.min(PROBE)));
+                self.defer(now, Some(config));
                 Beat::Rest
             }
             Stage::Asked | Stage::AskedLate => Beat::Dead,

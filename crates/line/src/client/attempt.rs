@@ -7,10 +7,12 @@ use bytes::BytesMut;
 use holdwire_proto::Role;
 use holdwire_proto::handshake::{Accepted, Connect, Endpoint, Pending, ResponseError};
 use http::Response;
+use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use crate::driver::Driver;
 use crate::stream::Stream;
+use crate::tcp;
 use crate::websocket::{Setup, WebSocket};
 
 use super::Client;
@@ -63,11 +65,12 @@ impl Client {
 
     /// A transport to the server: straight, or a tunnel through the proxy.
     pub(super) async fn reach(&self, server: &Endpoint) -> Result<Stream, ConnectError> {
-        let Some(proxies) = &self.proxy else {
-            return Ok(dial(server, self.limits.connect).await?.into());
+        let proxy = match &self.proxy {
+            Some(proxies) => proxies.towards(server)?.map(|proxy| (proxies, proxy)),
+            None => None,
         };
-        let Some(proxy) = proxies.towards(server)? else {
-            return Ok(dial(server, self.limits.connect).await?.into());
+        let Some((proxies, proxy)) = proxy else {
+            return Ok(self.dial(server).await?.into());
         };
         let mut stream = self.reach_proxy(proxy).await.map_err(ProxyError::failed)?;
         let deadline = deadline(self.limits.proxy);
@@ -76,8 +79,14 @@ impl Client {
     }
 
     async fn reach_proxy(&self, proxy: &Endpoint) -> Result<Stream, ConnectError> {
-        let stream = dial(proxy, self.limits.connect).await?.into();
+        let stream = self.dial(proxy).await?.into();
         self.secure(stream, proxy).await
+    }
+
+    async fn dial(&self, endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+        let stream = dial(endpoint, self.limits.connect).await?;
+        tcp::tune(&stream, tcp::patience([&*self.config]));
+        Ok(stream)
     }
 
     /// TLS when the endpoint asks for it.

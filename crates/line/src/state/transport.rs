@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
+use holdwire_proto::time::Tick;
 use holdwire_proto::{self as proto, Connection, Event, Flow, Handler, Output};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
 use super::inbox::{Collector, Inbox, Lender};
 use super::{Stage, State};
@@ -44,6 +44,7 @@ impl State {
     pub(crate) fn poll_lend(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) -> bool {
         let pongs = self.inbox.answered();
         let queue_limit = self.config.limits.send_queue;
+        self.is_lease_fresh = true;
         let mut has_paused = false;
         tools::with(|tools| {
             // What was read ahead before the lease began.
@@ -114,6 +115,9 @@ impl State {
                 receive(connection, cx, &mut [], inbox, traffic);
             });
         }
+        if self.dead_until.is_some() {
+            return;
+        }
         while !self.connection.is_paused() && !self.connection.is_over() {
             let Some(stream) = &mut self.stream else {
                 break;
@@ -153,10 +157,14 @@ impl State {
     ///
     /// `Ready` when the transport is gone.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = tools::now();
+        if self.plays_dead(now, cx) {
+            return Poll::Pending;
+        }
         let before = (self.queued(), self.needs_flush);
-        self.write(cx);
-        while self.poll_deadline(cx) {
-            self.write(cx);
+        self.write(now, cx);
+        while self.poll_deadline(now, cx) {
+            self.write(now, cx);
         }
         if self.connection.is_over() {
             self.drop_transport();
@@ -185,11 +193,10 @@ impl State {
         }
     }
 
-    fn write(&mut self, cx: &mut Context<'_>) {
+    fn write(&mut self, now: Tick, cx: &mut Context<'_>) {
         let Some(stream) = &mut self.stream else {
             return;
         };
-        let now = tools::now();
         let (written, result) = match &mut self.output {
             Some(output) => write_all(stream, output, cx),
             None => (0, Ok(())),
@@ -225,31 +232,41 @@ impl State {
         }
     }
 
-    /// Arms the timer for the next deadline; true when one has passed and was acted on.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut acted = false;
-        while let Some(tick) = self.connection.poll_timeout() {
-            let now = Instant::now();
-            let at = tools::clock().instant(tick, now.into_std());
-            let at = Instant::from_std(at);
-            if at <= now {
+    /// Acts on a deadline that has passed, or arms the timer for the next one; true when it acted.
+    fn poll_deadline(&mut self, now: Tick, cx: &mut Context<'_>) -> bool {
+        match self.connection.poll_timeout() {
+            None => {
+                self.timer.give_back();
+                false
+            }
+            Some(tick) if now.is_before(tick) => {
+                self.timer.arm(tick, now, cx);
+                false
+            }
+            Some(_) => {
+                if self.is_lent && !std::mem::take(&mut self.is_lease_fresh) {
+                    // What came lies unread with a receiver that has not been polled.
+                    self.connection.defer_heartbeat(now, &self.config);
+                    self.wake_receiver();
+                }
                 tools::with(|tools| self.with(tools, Connection::handle_timeout));
-                acted = true;
-                continue;
-            }
-            let timer = self
-                .timer
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-            // A deadline that moved away is looked at again when the timer fires.
-            if timer.is_elapsed() || timer.deadline() > at {
-                timer.as_mut().reset(at);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return acted;
+                true
             }
         }
-        self.timer = None;
-        acted
+    }
+
+    /// Whether the transport is left alone for now, as if the line were cut.
+    fn plays_dead(&mut self, now: Tick, cx: &mut Context<'_>) -> bool {
+        let Some(until) = self.dead_until else {
+            return false;
+        };
+        if now.is_before(until) && !self.connection.is_over() {
+            self.timer.arm(until, now, cx);
+            return true;
+        }
+        self.dead_until = None;
+        self.wants_read = true;
+        false
     }
 }
 
