@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::{ServeConfig, Value};
+use crate::serve::limits;
 
 /// The text for standard output; `bound` are the addresses that are listened on.
 pub fn banner(config: &ServeConfig, bound: &[SocketAddr]) -> String {
@@ -31,6 +32,7 @@ holdwire {version}
   Listens    {addresses}
   Limits     message {message}, frame {frame}, {fragments} fragments, queue {queue}
              request {handshake}, message {arrival}, stalled write {stall}, close {close}
+  Heartbeat  {heartbeat}
 
 ",
         version = env!("CARGO_PKG_VERSION"),
@@ -43,6 +45,21 @@ holdwire {version}
         arrival = config.message_timeout.show(),
         stall = config.write_stall.show(),
         close = config.close_timeout.show(),
+        heartbeat = heartbeat(config),
+    )
+}
+
+/// When a cut line is noticed, and how.
+fn heartbeat(config: &ServeConfig) -> String {
+    let (interval, timeout) = (*config.heartbeat, *config.heartbeat_timeout);
+    let Some(heartbeat) = interval.heartbeat(timeout) else {
+        return "off: a cut line may stay unnoticed".to_owned();
+    };
+    format!(
+        "ping after {}, answer in {}: a cut line is noticed within {}",
+        interval.show(),
+        timeout.show(),
+        heartbeat.bound(&limits(config)).show(),
     )
 }
 

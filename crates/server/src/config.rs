@@ -5,6 +5,7 @@
 //! that an error can say it. A list of a stronger layer replaces the whole list of a weaker one.
 
 mod error;
+mod heartbeat;
 mod layer;
 mod name;
 mod setting;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use holdwire::handshake::{Host, Subprotocol};
 use ipnet::IpNet;
 
+pub use self::heartbeat::{Interval, Timeout, Word};
 pub use error::{ConfigError, Problem};
 pub use name::OriginRule;
 pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
@@ -46,6 +48,8 @@ pub struct ServeConfig {
     pub greeting: Setting<String>,
     /// Whether `/` keeps messages to itself.
     pub no_echo: Setting<bool>,
+    /// The ping for pages on `/`.
+    pub heartbeat_word: Setting<Word>,
     /// Whether `/` negotiates permessage-deflate.
     pub deflate: Setting<bool>,
     /// The subprotocols of `/`, the preferred first.
@@ -72,6 +76,10 @@ pub struct ServeConfig {
     pub close_timeout: Setting<Duration>,
     /// The time a peer may refuse to read.
     pub write_stall: Setting<Duration>,
+    /// The silence after which a peer is pinged.
+    pub heartbeat: Setting<Interval>,
+    /// The time for a peer to answer a ping.
+    pub heartbeat_timeout: Setting<Timeout>,
     /// The window over which SIGTERM closes connections.
     pub drain: Setting<Duration>,
     /// Where clients are sent meanwhile.
@@ -168,6 +176,7 @@ impl ServeConfig {
             trusted_proxy: resolver.list("trusted-proxy")?,
             greeting: resolver.one("greeting")?,
             no_echo: resolver.one("no-echo")?,
+            heartbeat_word: resolver.one("heartbeat-word")?,
             deflate: resolver.one("deflate")?,
             subprotocol: resolver.list("subprotocol")?,
             origin: resolver.list("origin")?,
@@ -181,6 +190,8 @@ impl ServeConfig {
             message_timeout: resolver.one("message-timeout")?,
             close_timeout: resolver.one("close-timeout")?,
             write_stall: resolver.one("write-stall")?,
+            heartbeat: resolver.one("heartbeat")?,
+            heartbeat_timeout: resolver.one("heartbeat-timeout")?,
             drain: resolver.one("drain")?,
             drain_url: resolver.option("drain-url")?,
             log: resolver.one("log")?,

@@ -60,17 +60,21 @@ fn build(
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
 ) -> Server {
-    let limits = Config::default().limits(limits(config));
-    let deflating = limits.clone().deflate(DeflateConfig::default());
+    let plain = Config::default()
+        .limits(limits(config))
+        .heartbeat(config.heartbeat.heartbeat(*config.heartbeat_timeout));
+    let deflating = plain.clone().deflate(DeflateConfig::default());
+    let mut talking = if config.deflate.value {
+        deflating.clone()
+    } else {
+        plain
+    };
+    talking.heartbeat_word = config.heartbeat_word.word().cloned();
     let talk = Talk::new(config, Arc::clone(site));
     let root = Endpoint::new(move |socket, _| talk.clone().run(socket))
         .origins(origins(config))
         .subprotocols(subprotocols(config))
-        .config(if config.deflate.value {
-            deflating.clone()
-        } else {
-            limits
-        });
+        .config(talking);
     let echo_site = Arc::clone(site);
     let echo = Endpoint::new(move |socket, _| endpoints::echo(socket, Arc::clone(&echo_site)))
         .origins(Origins::Any)
@@ -120,7 +124,8 @@ pub fn tls(config: &ServeConfig) -> Result<Option<TlsAcceptor>, ConfigError> {
     Ok(Some(acceptor))
 }
 
-fn limits(config: &ServeConfig) -> Limits {
+/// Sizes, counts and times of a connection.
+pub(crate) fn limits(config: &ServeConfig) -> Limits {
     Limits {
         max_message: config.max_message.bytes(),
         max_frame: config.frame_limit().bytes(),

@@ -9,7 +9,7 @@ use holdwire::handshake::{Endpoint, Origin, Subprotocol};
 use http::uri::Uri;
 use http::{HeaderName, HeaderValue};
 
-use crate::config::{ByteSize, OriginRule, Problem, Value};
+use crate::config::{ByteSize, Interval, OriginRule, Problem, Timeout, Value};
 
 /// What `holdwire connect` was told.
 #[derive(Debug, Clone, Args)]
@@ -117,6 +117,24 @@ pub struct ConnectFlags {
         help_heading = "Line"
     )]
     pub connect_timeout: Duration,
+    /// Pings the server after so much silence; off: never
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = value::<Interval>,
+        default_value = "25s",
+        help_heading = "Line"
+    )]
+    pub heartbeat: Interval,
+    /// The time for the server to answer a ping; then the line is lost
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = value::<Timeout>,
+        default_value = "20s",
+        help_heading = "Line"
+    )]
+    pub heartbeat_timeout: Timeout,
     /// The largest message that is accepted
     #[arg(
         long,

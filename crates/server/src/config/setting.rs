@@ -112,6 +112,15 @@ pub const SETTINGS: &[SettingSpec] = &[
         help: "Does not send messages back on /; /echo always does",
     },
     SettingSpec {
+        name: "heartbeat-word",
+        group: WEBSOCKET,
+        arity: Arity::One,
+        value_name: "TEXT",
+        default: &["HeartBeat"],
+        help: "A text message that / answers with itself and keeps to itself: a ping for pages; an \
+               empty text for none",
+    },
+    SettingSpec {
         name: "deflate",
         group: WEBSOCKET,
         arity: Arity::Switch,
@@ -218,6 +227,23 @@ pub const SETTINGS: &[SettingSpec] = &[
         value_name: "DURATION",
         default: &["30s"],
         help: "The time a peer may refuse to read before its connection ends",
+    },
+    SettingSpec {
+        name: "heartbeat",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["25s"],
+        help: "The silence after which a peer is pinged, or off; with --heartbeat-timeout the time \
+               in which a cut line is noticed (or --write-stall, where that is longer)",
+    },
+    SettingSpec {
+        name: "heartbeat-timeout",
+        group: DEADLINES,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["20s"],
+        help: "The time for a peer to answer a ping; then its connection ends",
     },
     SettingSpec {
         name: "drain",

@@ -36,6 +36,7 @@ fn build(flags: &ConnectFlags) -> Result<Client, ConnectError> {
             max_fragments: flags.max_fragments,
             ..Limits::default()
         })
+        .heartbeat(flags.heartbeat.heartbeat(flags.heartbeat_timeout))
         .max_message(flags.max_message.bytes());
     if flags.deflate {
         config = config.deflate(DeflateConfig::default());
