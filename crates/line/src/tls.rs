@@ -109,6 +109,12 @@ impl TlsConnector {
         Self(Arc::new(config).into())
     }
 
+    /// What was made of it: for a handshake of one's own, such as one that is looked at closely.
+    #[must_use]
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        self.0.config()
+    }
+
     fn with_root_store(roots: RootCertStore) -> Result<Self, TlsError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

@@ -1,5 +1,6 @@
 //! The command line: what can be written, the help, and errors in one line.
 
+mod check;
 mod connect;
 mod serve;
 
@@ -8,6 +9,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use check::CheckFlags;
 pub use connect::{BinaryView, ConnectFlags, Header, ProxyUrl, Target};
 
 use crate::config::ServeFlags;
@@ -47,6 +49,16 @@ pub enum Command {
     /// server closed with another code than 1000 or 1001, 2 when the command line is wrong.
     /// --echo takes any code of the server for an end as asked.
     Connect(Box<ConnectFlags>),
+    /// Examines a WebSocket server and the way to it
+    ///
+    /// Tells how long each step of opening takes, what was agreed on, how pings are answered, what
+    /// the server says to a wrong version and to a foreign Origin, how it closes, and what to do
+    /// about it. With a reflecting endpoint it tells what proxies changed. Messages are sent to the
+    /// application only by the flags that say so.
+    ///
+    /// Exit codes: 0 when all is well or there are warnings, 1 when the server cannot be reached or
+    /// is broken, 2 when the command line is wrong. Ctrl-C prints what is known by then.
+    Check(Box<CheckFlags>),
 }
 
 /// Why there is nothing to run.
@@ -113,7 +125,7 @@ fn one_line(error: &clap::Error) -> String {
         }
         ErrorKind::InvalidSubcommand => {
             let name = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("{name:?}: there is no such command; write holdwire serve or holdwire connect")
+            format!("{name:?}: there is no such command; write holdwire serve, connect or check")
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             "a command is missing; write holdwire serve, or holdwire help".to_owned()
@@ -164,7 +176,7 @@ mod tests {
             ),
             (
                 "sevre",
-                "\"sevre\": there is no such command; write holdwire serve or holdwire connect",
+                "\"sevre\": there is no such command; write holdwire serve, connect or check",
             ),
             (
                 "serve --lisen 1",

@@ -23,6 +23,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 pub use failure::Failure;
+pub(crate) use failure::{remedy_for, with_causes};
+pub(crate) use insecure::connector as insecure_connector;
 
 use crate::cli::ConnectFlags;
 use crate::signals::Signals;

@@ -1,12 +1,13 @@
 //! Everything around the WebSocket library that makes the program `holdwire`.
 //!
 //! ```text
-//!  main ──► cli ──► config ──► check, log, banner
+//!  main ──► cli ──► config ──► check_config, log, banner
 //!             │
 //!             ├──► serve ────► listen, endpoints, signals
 //!             │        ├─────► http (pages, health, access log) ──► metrics
 //!             │        └─────► proxy_headers (who the client is)
-//!             └──► connect ──► the library's client, terminal or pipe
+//!             ├──► connect ──► the library's client, terminal or pipe
+//!             └──► check ────► way, link, probes ──► findings ──► text or JSON
 //! ```
 //!
 //! The library half exists so that the program and its tests share one set of types; it is not an
@@ -14,6 +15,7 @@
 
 pub mod banner;
 pub mod check;
+pub mod check_config;
 pub mod cli;
 pub mod config;
 pub mod connect;
@@ -25,5 +27,6 @@ pub mod log;
 pub mod metrics;
 mod one_line;
 pub mod proxy_headers;
+mod reflect;
 pub mod serve;
 mod signals;

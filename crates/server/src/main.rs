@@ -6,10 +6,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use holdwire_server::check;
+use holdwire_server::check::check;
+use holdwire_server::check_config;
 use holdwire_server::cli::{Cli, Command, NoCommand};
 use holdwire_server::config::{ConfigError, ServeConfig, ServeFlags};
-use holdwire_server::connect::connect;
+use holdwire_server::connect::{Failure, connect};
 use holdwire_server::log;
 use holdwire_server::serve::{serve, tls};
 
@@ -23,10 +24,11 @@ fn main() -> ExitCode {
         Command::Serve(flags) => run_serve(&flags).unwrap_or_else(|error| refuse(&error)),
         Command::Connect(flags) => match connect(&flags) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                let _ = writeln!(std::io::stderr(), "holdwire: {failure}");
-                failure.exit_code()
-            }
+            Err(failure) => fail(&failure),
+        },
+        Command::Check(flags) => match check(&flags) {
+            Ok(is_sound) => ExitCode::from(u8::from(!is_sound)),
+            Err(failure) => fail(&failure),
         },
     }
 }
@@ -35,11 +37,17 @@ fn run_serve(flags: &ServeFlags) -> Result<ExitCode, ConfigError> {
     let config = ServeConfig::load(flags, &|name| std::env::var_os(name))?;
     if flags.check_config {
         tls(&config)?;
-        return Ok(print(&check::report(&config)));
+        return Ok(print(&check_config::report(&config)));
     }
     log::start(config.log.value, std::env::var_os("RUST_LOG"))?;
     serve(&config)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says in one line what did not go as asked.
+fn fail(failure: &Failure) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "holdwire: {failure}");
+    failure.exit_code()
 }
 
 /// Prints what was asked for; a reader that went away is no failure.

@@ -19,6 +19,7 @@ use crate::endpoints::{self, Counter, Talk};
 use crate::http::{Site, router};
 use crate::listen::listen;
 use crate::proxy_headers;
+use crate::reflect::reflect;
 use crate::signals::{Signals, end_on_signals};
 
 /// Listens, says where, and serves until the program is told to end.
@@ -79,7 +80,13 @@ fn build(
     let echo = Endpoint::new(move |socket, _| endpoints::echo(socket, Arc::clone(&echo_site)))
         .origins(Origins::Any)
         .subprotocols(Subprotocols::FirstOffered)
-        .config(deflating);
+        .config(deflating.clone());
+    let reflect_site = Arc::clone(site);
+    let reflect =
+        Endpoint::new(move |socket, request| reflect(socket, request, Arc::clone(&reflect_site)))
+            .origins(Origins::Any)
+            .subprotocols(Subprotocols::FirstOffered)
+            .config(deflating);
 
     let trusted = config.trusted_proxy.value.clone();
     let is_secure = config.tls().is_some();
@@ -95,6 +102,7 @@ fn build(
         .observe(Arc::new(Counter::new(Arc::clone(site))))
         .endpoint("/", root)
         .endpoint("/echo", echo)
+        .endpoint("/echo/headers", reflect)
         .fallback(router(Arc::clone(site)));
     site.count_queues_of(server.handle());
     match tls {

@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use common::{Server, holdwire, run};
-use holdwire::handshake::Key;
+use common::{Server, accept, holdwire, read_head, run};
 
 fn echo_url(server: &Server) -> String {
     format!("ws://{}/echo", server.address)
@@ -41,31 +40,10 @@ fn serve_once(answer: impl FnOnce(&str, &mut TcpStream) + Send + 'static) -> Soc
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            socket.read_exact(&mut byte).unwrap();
-            head.extend(byte);
-        }
-        answer(&String::from_utf8(head).unwrap(), &mut socket);
+        let head = read_head(&mut socket).unwrap();
+        answer(&head, &mut socket);
     });
     address
-}
-
-/// Answers an opening handshake with yes.
-fn accept(head: &str, socket: &mut TcpStream) {
-    let key = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("sec-websocket-key")
-            .then_some(value)
-    });
-    let accept = Key::parse(key.unwrap().as_bytes()).unwrap().accept();
-    let head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
-        accept.to_str().unwrap()
-    );
-    socket.write_all(head.as_bytes()).unwrap();
 }
 
 /// First byte and payload.

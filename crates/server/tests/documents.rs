@@ -29,12 +29,21 @@ fn guide_of_serve_has_every_setting_with_its_default() {
 
 #[test]
 fn guide_of_connect_has_every_flag_with_its_default() {
-    let guide = include_str!("../../../docs/guide/connect.md");
-    let command = Cli::command();
-    let connect = command.find_subcommand("connect").expect("there is one");
+    assert_guide_has_flags(include_str!("../../../docs/guide/connect.md"), "connect");
+}
+
+#[test]
+fn guide_of_check_has_every_flag_with_its_default() {
+    assert_guide_has_flags(include_str!("../../../docs/guide/check.md"), "check");
+}
+
+#[track_caller]
+fn assert_guide_has_flags(guide: &str, name: &str) {
+    let program = Cli::command();
+    let command = program.find_subcommand(name).expect("there is one");
 
     let mut count = 0;
-    for argument in connect.get_arguments() {
+    for argument in command.get_arguments() {
         let Some(flag) = argument.get_long().filter(|flag| *flag != "help") else {
             continue;
         };

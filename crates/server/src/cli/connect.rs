@@ -178,6 +178,11 @@ impl Target {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    /// What it leads to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
 }
 
 impl fmt::Debug for Target {
@@ -286,11 +291,11 @@ impl Value for ProxyUrl {
     }
 }
 
-fn value<T: Value>(text: &str) -> Result<T, Problem> {
+pub(super) fn value<T: Value>(text: &str) -> Result<T, Problem> {
     T::parse(text)
 }
 
-fn sent_origin(text: &str) -> Result<Origin, Problem> {
+pub(super) fn sent_origin(text: &str) -> Result<Origin, Problem> {
     match OriginRule::parse(text)? {
         OriginRule::Any => Err(Problem::new(
             "a page has one origin",

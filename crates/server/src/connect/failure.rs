@@ -4,10 +4,10 @@ use std::fmt;
 use std::process::ExitCode;
 
 use holdwire::{Closed, ConnectError, Error, ProxyError, Refused, Violation};
-use http::StatusCode;
 use http::header::{
     HeaderName, LOCATION, PROXY_AUTHENTICATE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE,
 };
+use http::{HeaderMap, StatusCode};
 
 use crate::cli::ConnectFlags;
 use crate::config::Value as _;
@@ -28,14 +28,14 @@ impl Failure {
         ExitCode::from(if self.is_usage { 2 } else { 1 })
     }
 
-    pub(super) fn failed(line: String) -> Self {
+    pub(crate) fn failed(line: String) -> Self {
         Self {
             line,
             is_usage: false,
         }
     }
 
-    pub(super) fn usage(line: String) -> Self {
+    pub(crate) fn usage(line: String) -> Self {
         Self {
             line,
             is_usage: true,
@@ -43,8 +43,8 @@ impl Failure {
     }
 
     /// The operating system or a library beneath us does not do what it always does.
-    pub(super) fn system(error: impl std::error::Error) -> Self {
-        Self::failed(format!("connect: {}; start it again", with_causes(&error)))
+    pub(crate) fn system(error: impl std::error::Error) -> Self {
+        Self::failed(format!("{}; start it again", with_causes(&error)))
     }
 
     /// No connection came to be.
@@ -95,7 +95,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// An error with all that caused it.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -168,13 +168,14 @@ fn remedy(error: &ConnectError) -> &'static str {
             "see whether host and port speak TLS; trust its authority with --cacert, or, in a \
              test, anybody with --insecure"
         }
-        ConnectError::Refused(refused) => remedy_for(refused),
+        ConnectError::Refused(refused) => remedy_for(refused.status(), refused.headers()),
         _ => "see whether this is a WebSocket server; it is to be mended",
     }
 }
 
-fn remedy_for(refused: &Refused) -> &'static str {
-    match refused.status() {
+/// What the user can do about a refusal.
+pub(crate) fn remedy_for(status: StatusCode, headers: &HeaderMap) -> &'static str {
+    match status {
         StatusCode::UNAUTHORIZED => "give credentials: --header 'Authorization: …'",
         StatusCode::FORBIDDEN => "a server may want --origin, or credentials by --header",
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
@@ -182,7 +183,7 @@ fn remedy_for(refused: &Refused) -> &'static str {
         }
         StatusCode::MISDIRECTED_REQUEST => "connect by a name that the server knows as its own",
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "come back later",
-        status if status.is_redirection() && refused.headers().contains_key(LOCATION) => {
+        status if status.is_redirection() && headers.contains_key(LOCATION) => {
             "redirects are not followed: connect there if it is to be trusted"
         }
         status if status.is_success() => {

@@ -15,7 +15,7 @@ use holdwire::tls::rustls::{
 use pki_types::{CertificateDer, ServerName, UnixTime};
 
 /// Encrypts, and takes whoever answers for the server.
-pub(super) fn connector() -> Result<TlsConnector, Error> {
+pub(crate) fn connector() -> Result<TlsConnector, Error> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?

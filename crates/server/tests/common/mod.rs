@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use holdwire::handshake::Key;
+
 /// The built program, with nothing in its environment.
 pub fn holdwire(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdwire"));
@@ -23,6 +25,33 @@ pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
     } = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
+}
+
+/// Reads the head of a request; `None` when the client went before it was whole.
+pub fn read_head(socket: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).ok()?;
+        head.extend(byte);
+    }
+    Some(String::from_utf8(head).unwrap())
+}
+
+/// Answers an opening handshake with yes.
+pub fn accept(head: &str, socket: &mut TcpStream) {
+    let key = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("sec-websocket-key")
+            .then_some(value)
+    });
+    let accept = Key::parse(key.unwrap().as_bytes()).unwrap().accept();
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        accept.to_str().unwrap()
+    );
+    socket.write_all(head.as_bytes()).unwrap();
 }
 
 /// A server of the program on a port of its own; it ends with the value.
