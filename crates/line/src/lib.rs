@@ -38,13 +38,18 @@
 //! [`ServerLimits`] and `Client`. A peer that stops reading ends with its reason.
 //!
 //! **What finds a dead line.** A ping after 25 s of silence and 20 s for the answer, by default, on
-//! both ends: see [`HeartbeatConfig`]. The protocol itself, without I/O, is [`proto`].
+//! both ends: see [`HeartbeatConfig`].
+//!
+//! **Coming back.** A client's `Line` is a connection that is opened again when it is lost, with a
+//! receipt for every message: see the module `line`.
+//!
+//! The protocol itself, without I/O, is [`proto`].
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `client` | yes | `connect`, `Client`, `Proxy` |
+//! | `client` | yes | `connect`, `Client`, `Proxy`, `Line` |
 //! | `tls` | yes | `wss` for both ends, by rustls with ring: the module `tls` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692), off until a [`Config`] asks for it |
 //! | `stream` | no | `Stream` and `Sink` for [`WebSocket`] |
@@ -56,6 +61,8 @@ mod deadline;
 mod driver;
 mod error;
 mod handle;
+#[cfg(feature = "client")]
+pub mod line;
 mod server;
 #[cfg(feature = "stream")]
 mod sink;
@@ -80,6 +87,8 @@ pub use holdwire_proto::{handshake, http};
 pub use client::{Client, ConnectError, Opened, Phase, Proxy, ProxyError, Refused, connect};
 pub use driver::{Driver, Outcome};
 pub use error::{Closed, Error, Lost};
+#[cfg(feature = "client")]
+pub use line::Line;
 pub use server::{
     Accept, Drain, Endpoint, Observer, Peer, Server, ServerHandle, ServerLimits, Upgrade,
 };
