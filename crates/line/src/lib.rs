@@ -90,7 +90,8 @@ pub use error::{Closed, Error, Lost};
 #[cfg(feature = "client")]
 pub use line::Line;
 pub use server::{
-    Accept, Drain, Endpoint, Observer, Peer, Server, ServerHandle, ServerLimits, Upgrade,
+    Accept, Drain, Endpoint, HandshakeRate, Observer, Peer, Server, ServerHandle, ServerLimits,
+    TurnedAway, Upgrade,
 };
 pub use split::{Receiver, Sender};
 pub use stats::{Stats, Traffic};

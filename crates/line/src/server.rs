@@ -1,12 +1,15 @@
 //! A server: listeners, endpoints, limits, and everything else on the port for HTTP.
 
 mod accept;
+mod admit;
 mod drain;
 mod endpoint;
 #[cfg(feature = "fallback")]
 mod fallback;
 mod http;
 mod observe;
+mod rate;
+mod refuse;
 mod registry;
 
 use std::fmt;
@@ -23,7 +26,8 @@ use tokio::task::JoinSet;
 
 pub use self::drain::Drain;
 pub use self::endpoint::{Accept, Endpoint, Upgrade};
-pub use self::observe::Observer;
+pub use self::observe::{Observer, TurnedAway};
+pub use self::rate::HandshakeRate;
 pub use self::registry::ServerHandle;
 use crate::driver::Outcome;
 use crate::tcp;
@@ -142,6 +146,9 @@ pub struct ServerLimits {
     pub max_connections: usize,
     /// The most WebSocket connections of one address at once. Default: no limit; beyond it 429.
     pub max_connections_per_ip: usize,
+    /// The most handshakes a second. Default: no limit; beyond it 503, and `Retry-After` that
+    /// grows with the number of those who were sent away.
+    pub handshake_rate: Option<HandshakeRate>,
 }
 
 impl Default for ServerLimits {
@@ -152,6 +159,7 @@ impl Default for ServerLimits {
             keep_alive: Duration::from_secs(30),
             max_connections: usize::MAX,
             max_connections_per_ip: usize::MAX,
+            handshake_rate: None,
         }
     }
 }

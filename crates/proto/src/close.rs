@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::frame::{Head, MAX_HEAD, Opcode};
 use crate::utf8;
 
 /// A close code that may stand in a Close frame: 1000 to 1003, 1007 to 1014, 3000 to 4999.
@@ -35,6 +36,10 @@ impl CloseCode {
     pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// 1014: a gateway got a bad answer from upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
+    /// 4401, ours: what HTTP calls 401, said after the opening handshake, where pages see it.
+    pub const UNAUTHORIZED: Self = Self(4401);
+    /// 4403, ours: what HTTP calls 403, said after the opening handshake.
+    pub const FORBIDDEN: Self = Self(4403);
 
     /// The code, if it may go on the wire.
     #[must_use]
@@ -104,6 +109,36 @@ pub struct Closing<'a> {
     pub code: Option<CloseCode>,
     /// The reason; for people and logs, empty when none was given.
     pub reason: &'a str,
+}
+
+/// A server's Close frame, for whoever has no connection to send it; a reason that is too long is
+/// cut between two characters.
+///
+/// # Examples
+/// ```
+/// use holdwire_proto::{CloseCode, close};
+///
+/// let frame = close::frame(CloseCode::TRY_AGAIN_LATER, "full");
+/// assert_eq!(frame, b"\x88\x06\x03\xf5full");
+/// ```
+#[must_use]
+pub fn frame(code: CloseCode, reason: &str) -> Vec<u8> {
+    let reason = fitting_reason(reason);
+    let head = Head {
+        fin: true,
+        rsv1: false,
+        opcode: Opcode::Close,
+        mask: None,
+        length: 2 + reason.len() as u64,
+    };
+    let mut bytes = [0; MAX_HEAD];
+    let length = head.encode(&mut bytes);
+    [
+        &bytes[..length],
+        &code.value().to_be_bytes(),
+        reason.as_bytes(),
+    ]
+    .concat()
 }
 
 /// What is wrong with the body of a Close frame.

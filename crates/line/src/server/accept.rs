@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
 use super::http::{self, Open, Source};
+use super::rate::Handshakes;
 use super::registry::Counted;
 use crate::deadline::deadline;
 use crate::stream::Stream;
@@ -140,6 +141,9 @@ pub(super) struct Permits {
     total: Total,
     extra: Total,
     pub(super) per_ip: PerIp,
+    /// Refusals under way that are Close frames.
+    pub(super) after_open: Total,
+    pub(super) handshakes: Handshakes,
 }
 
 impl Permits {
@@ -166,7 +170,7 @@ struct Place {
 pub(super) struct Total(Arc<AtomicUsize>);
 
 impl Total {
-    fn take(&self, most: usize) -> Option<TotalPermit> {
+    pub(super) fn take(&self, most: usize) -> Option<TotalPermit> {
         let permit = TotalPermit(Arc::clone(&self.0));
         (self.0.fetch_add(1, Ordering::AcqRel) < most).then_some(permit)
     }

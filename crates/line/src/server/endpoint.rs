@@ -74,6 +74,7 @@ pub struct Endpoint {
     pub(super) rules: Rules,
     pub(super) config: Arc<Config>,
     pub(super) hook: Option<Hook>,
+    pub(super) refuses_after_open: bool,
     pub(super) handle: Handle,
 }
 
@@ -94,6 +95,7 @@ impl Endpoint {
             rules: Rules::default(),
             config: Arc::default(),
             hook: None,
+            refuses_after_open: false,
             handle: Arc::new(move |socket, request| {
                 let running = catch_unwind(AssertUnwindSafe(|| handler(socket, request)));
                 match running {
@@ -141,6 +143,23 @@ impl Endpoint {
         F: Future<Output = Result<Accept, Response<Bytes>>> + Send + 'static,
     {
         self.hook = Some(Arc::new(move |upgrade| Box::pin(hook(upgrade))));
+        self
+    }
+
+    /// Tells pages why they are refused. Default: off.
+    ///
+    /// A page sees neither status nor body of a refused handshake, only close code 1006. With this
+    /// a request that obeys the rules and has an `Origin` is answered with 101 all the same, and
+    /// then with a Close frame at once: 4401 for 401 and 4403 for 403, with the first line of a
+    /// plain text as reason; 1013 with [`Advice`](crate::Advice) for 429 and 503, whether the
+    /// answer is the hook's or that of a limit; the code of the [`Drain`](crate::Drain) while the
+    /// server goes down. The handler is not called, and metrics count the status.
+    ///
+    /// A foreign `Origin` still gets 403. Other statuses, requests without `Origin`, and those
+    /// beyond 1024 such refusals at a time get the response.
+    #[must_use]
+    pub const fn refuse_after_open(mut self) -> Self {
+        self.refuses_after_open = true;
         self
     }
 }

@@ -1,37 +1,31 @@
 //! The HTTP part of a connection: every request head passes one strict reader, whether it is the
 //! first or comes later on a kept-alive connection.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use holdwire_proto::Role;
-use holdwire_proto::config::{LINGER_BYTES, LINGER_TIME};
-use holdwire_proto::handshake::{
-    self, HeadReader, Reason, Refusal, RequestHead, encode_response, encode_response_head,
-};
-use http::{Request, StatusCode};
+use holdwire_proto::handshake::{HeadReader, Reason, Refusal, RequestHead, encode_response_head};
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::Inner;
 use super::accept::IpPermit;
-use super::endpoint::{Endpoint, Running, Upgrade};
+use super::admit::{Upgraded, admit};
+use super::endpoint::Running;
+use super::refuse::refuse;
 use super::registry::{Phase, Registered};
-use super::{Inner, Peer};
 use crate::deadline::deadline;
 use crate::driver::Run;
 use crate::stream::Stream;
-use crate::websocket::{Setup, WebSocket};
+use crate::websocket::WebSocket;
 
 /// Room made for a request head at a time.
 const READ_STEP: usize = 1024;
-
-/// How long a client that came too early or too often should wait.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// An open WebSocket connection with what has to live as long: a task of its own.
 pub(super) struct Open {
@@ -88,7 +82,7 @@ pub(super) async fn serve(
             Ok(head) => head?,
             Err(refusal) => {
                 inner.count(refusal.response().status());
-                refuse(stream, &refusal, source.peer.ip(), None, inner).await;
+                refuse(stream, refusal.into(), source.peer.ip(), None, inner).await;
                 return None;
             }
         };
@@ -131,7 +125,14 @@ async fn exchange(
     {
         if let Err(refusal) = inner.check_host(&head.request) {
             let path = head.request.uri().path();
-            refuse(stream, &refusal, client.address.ip(), Some(path), inner).await;
+            refuse(
+                stream,
+                refusal.into(),
+                client.address.ip(),
+                Some(path),
+                inner,
+            )
+            .await;
             return Next::Over;
         }
         let bounds = (inner.limits.keep_alive, !source.is_extra);
@@ -147,15 +148,21 @@ async fn exchange(
     drop(raw);
     let address = client.address.ip();
     let upgraded = tokio::select! {
-        upgraded = upgrade(&head, client, source.is_extra, inner) => upgraded,
+        upgraded = admit(&head, client, source.is_extra, inner) => upgraded,
         () = over(inner) => return Next::Over,
     };
-    let (response, mut setup, request, endpoint, permit) = match upgraded {
+    let Upgraded {
+        response,
+        mut setup,
+        request,
+        endpoint,
+        permit,
+    } = match upgraded {
         Ok(upgraded) => upgraded,
-        Err(refusal) => {
-            inner.count(refusal.response().status());
+        Err(rejected) => {
+            inner.count(rejected.status());
             let path = head.request.uri().path();
-            refuse(stream, &refusal, address, Some(path), inner).await;
+            refuse(stream, rejected, address, Some(path), inner).await;
             return Next::Over;
         }
     };
@@ -198,85 +205,6 @@ async fn exchange(
         _registered: registered,
         _permit: permit.map(Box::new),
     })
-}
-
-type Upgraded<'a> = (
-    http::Response<()>,
-    Setup,
-    Request<()>,
-    &'a Endpoint,
-    Option<IpPermit>,
-);
-
-/// Applies the rules, the limits and the application's hook.
-async fn upgrade<'a>(
-    head: &RequestHead,
-    client: Peer,
-    is_extra: bool,
-    inner: &'a Inner,
-) -> Result<Upgraded<'a>, Refusal> {
-    // Where a trusted proxy names the host, the rules check that name.
-    if client.effective.host.is_none() {
-        inner.check_host(&head.request)?;
-    }
-    if is_extra {
-        return Err(Refusal::application(handshake::unavailable(RETRY_AFTER)));
-    }
-    let Some(endpoint) = inner.endpoint(head.request.uri().path()) else {
-        return Err(Refusal::application(handshake::not_found()));
-    };
-    let address = client.address.ip();
-    let offer = endpoint.rules.check(head, &client.effective)?;
-    if let Phase::Draining(draining) = inner.handle.now() {
-        let delay = draining.delay_of_newcomer(Instant::now(), rand::random());
-        return Err(Refusal::application(handshake::unavailable(delay)));
-    }
-    let Some(permit) = inner
-        .permits
-        .per_ip
-        .take(address, inner.limits.max_connections_per_ip)
-    else {
-        return Err(Refusal::application(handshake::too_many_requests(
-            RETRY_AFTER,
-        )));
-    };
-    let mut request = head.request.clone();
-    request.extensions_mut().insert(client);
-    let upgrade = Upgrade::new(request, offer.subprotocols().to_vec());
-    let accept = match &endpoint.hook {
-        Some(hook) => hook(upgrade).await.map_err(Refusal::application)?,
-        None => upgrade.accept(),
-    };
-    let request = accept.request;
-    #[cfg_attr(
-        not(feature = "deflate"),
-        expect(unused_mut, reason = "only extensions change it")
-    )]
-    let mut acceptance = accept.acceptance;
-    let mut setup = Setup {
-        config: Arc::clone(&endpoint.config),
-        ..Setup::default()
-    };
-    #[cfg(feature = "deflate")]
-    if let Some(config) = &endpoint.config.deflate
-        && let Some((params, answer)) =
-            holdwire_proto::deflate::accept_offer(config, offer.extensions())
-    {
-        setup.deflate = Some(params);
-        acceptance.extensions = Some(answer);
-    }
-    setup.subprotocol = acceptance
-        .subprotocol
-        .as_ref()
-        .or(offer.subprotocol())
-        .cloned();
-    let response = offer.accept(acceptance).map_err(|error| {
-        tracing::error!(%error, "the application's answer to an upgrade breaks the handshake");
-        Refusal::application(
-            Upgrade::new(Request::new(()), Vec::new()).refuse(StatusCode::INTERNAL_SERVER_ERROR),
-        )
-    })?;
-    Ok((response, setup, request, endpoint, permit))
 }
 
 /// Reads the next request head; `None` when the client is done or the server is, which may leave
@@ -327,35 +255,4 @@ async fn over(inner: &Inner) {
     let mut phase = inner.handle.phase();
     // An error means that the server is gone, which is the same.
     drop(phase.wait_for(Phase::is_over).await);
-}
-
-/// Sends a refusal, so that the client can read it, and reads nothing of what follows.
-async fn refuse(
-    mut stream: Stream,
-    refusal: &Refusal,
-    client: IpAddr,
-    path: Option<&str>,
-    inner: &Inner,
-) {
-    let status = refusal.response().status().as_u16();
-    tracing::info!(status, %client, path, "request refused: {refusal}");
-    if let Some(observer) = &inner.observer {
-        observer.refused(refusal);
-    }
-    let response = encode_response(refusal.response());
-    // A client that does not read its refusal, or is gone, is no trouble of ours.
-    let _: Result<io::Result<()>, _> = timeout(LINGER_TIME, async {
-        stream.write_all(&response).await?;
-        stream.shutdown().await?;
-        let mut discarded = 0;
-        let mut buffer = vec![0; READ_STEP];
-        while discarded < LINGER_BYTES {
-            match stream.read(&mut buffer).await? {
-                0 => break,
-                count => discarded += count,
-            }
-        }
-        Ok(())
-    })
-    .await;
 }

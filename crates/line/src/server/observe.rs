@@ -8,11 +8,39 @@ use http::{Request, StatusCode};
 use crate::error::Closed;
 use crate::stats::Stats;
 
+/// Which limit of the server kept a handshake out that obeyed all rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TurnedAway {
+    /// The server has all the connections it may have.
+    Full,
+    /// The client's address has all the connections it may have.
+    PerAddress,
+    /// Too many handshakes came at once.
+    Rate,
+    /// The server is going down.
+    Draining,
+}
+
+impl TurnedAway {
+    /// A word for logs and metrics: `full`, `address`, `rate`, `draining`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::PerAddress => "address",
+            Self::Rate => "rate",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 /// Is told about handshakes and connections; every method does nothing by default.
 ///
 /// Calls come from the connections' tasks and must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// A handshake was answered, with 101 or a refusal.
+    /// A handshake was answered, with 101 or a refusal. A refusal after the 101 counts with the
+    /// status that it stands for.
     fn handshake(&self, status: StatusCode) {
         let _ = status;
     }
@@ -20,6 +48,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A request was refused, whether it was a handshake or not; the log has said so already.
     fn refused(&self, refusal: &Refusal) {
         let _ = refusal;
+    }
+
+    /// A limit of the server kept a handshake out; [`refused`](Self::refused) was told as well.
+    fn turned_away(&self, why: TurnedAway) {
+        let _ = why;
     }
 
     /// A connection is open.
