@@ -66,6 +66,8 @@ pub struct ServeConfig {
     pub max_connections: Setting<Limit>,
     /// The most connections of one client address.
     pub max_connections_per_ip: Setting<Limit>,
+    /// The most handshakes in a second.
+    pub handshakes_per_second: Setting<Limit>,
     /// The size of a connection's send queue.
     pub send_queue: Setting<ByteSize>,
     /// The time for a request to arrive.
@@ -185,6 +187,7 @@ impl ServeConfig {
             max_fragments: resolver.one("max-fragments")?,
             max_connections: resolver.one("max-connections")?,
             max_connections_per_ip: resolver.one("max-connections-per-ip")?,
+            handshakes_per_second: resolver.one("handshakes-per-second")?,
             send_queue: resolver.one("send-queue")?,
             handshake_timeout: resolver.one("handshake-timeout")?,
             message_timeout: resolver.one("message-timeout")?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdwire::handshake::{Reason, Refusal};
 use holdwire::proto::Ended;
-use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, WebSocket};
+use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, TurnedAway, WebSocket};
 use http::{Request, StatusCode};
 
 use crate::config::ServeConfig;
@@ -35,6 +35,10 @@ impl Observer for Counter {
             _ => return,
         };
         tracing::info!(target: "holdwire::connection", "{flags}");
+    }
+
+    fn turned_away(&self, why: TurnedAway) {
+        self.0.metrics.turned_away(why);
     }
 
     fn opened(&self, request: &Request<()>) {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use holdwire::TurnedAway;
 use http::StatusCode;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +31,7 @@ pub struct Metrics {
     registry: Registry,
     connections: Gauge<i64, AtomicI64>,
     handshakes: Family<[(&'static str, String); 1], Counter>,
+    turned_away: Family<[(&'static str, &'static str); 1], Counter>,
     closes: Family<[(&'static str, String); 1], Counter>,
     messages_received: Counter<u64, AtomicU64>,
     messages_sent: Counter<u64, AtomicU64>,
@@ -45,6 +47,7 @@ impl Metrics {
             registry: Registry::with_prefix("holdwire"),
             connections: Gauge::default(),
             handshakes: Family::default(),
+            turned_away: Family::default(),
             closes: Family::default(),
             messages_received: Counter::default(),
             messages_sent: Counter::default(),
@@ -62,6 +65,11 @@ impl Metrics {
             "handshakes",
             "Opening handshakes by the status they were answered with",
             metrics.handshakes.clone(),
+        );
+        registry.register(
+            "turned_away",
+            "Opening handshakes that a limit of the server kept out",
+            metrics.turned_away.clone(),
         );
         registry.register(
             "closes",
@@ -103,6 +111,11 @@ impl Metrics {
     pub fn handshake(&self, status: StatusCode) {
         let labels = [("status", status.as_str().to_owned())];
         self.handshakes.get_or_create(&labels).inc();
+    }
+
+    /// Counts an opening handshake that a limit of the server kept out.
+    pub fn turned_away(&self, why: TurnedAway) {
+        self.turned_away.get_or_create(&[("why", why.name())]).inc();
     }
 
     /// Counts a connection that opened; each needs one [`connection_closed`](Self::connection_closed).
@@ -175,6 +188,7 @@ mod tests {
 
         metrics.handshake(StatusCode::SWITCHING_PROTOCOLS);
         metrics.handshake(StatusCode::FORBIDDEN);
+        metrics.turned_away(TurnedAway::Rate);
         metrics.connection_opened();
         metrics.connection_opened();
         metrics.connection_closed(1001);
@@ -187,6 +201,7 @@ mod tests {
             "holdwire_connections 1",
             "holdwire_handshakes_total{status=\"101\"} 1",
             "holdwire_handshakes_total{status=\"403\"} 1",
+            "holdwire_turned_away_total{why=\"rate\"} 1",
             "holdwire_closes_total{code=\"1001\"} 1",
             "holdwire_messages_received_total 2",
             "holdwire_messages_sent_total 3",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols};
 use holdwire::proto::deflate::DeflateConfig;
 use holdwire::tls::TlsAcceptor;
-use holdwire::{Config, Endpoint, Limits, Peer, Server, ServerLimits};
+use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
 use http::HeaderMap;
 use http::uri::Scheme;
 use tokio::net::TcpListener;
@@ -74,11 +74,13 @@ fn build(
     let talk = Talk::new(config, Arc::clone(site));
     let root = Endpoint::new(move |socket, _| talk.clone().run(socket))
         .origins(origins(config))
+        .refuse_after_open()
         .subprotocols(subprotocols(config))
         .config(talking);
     let echo_site = Arc::clone(site);
     let echo = Endpoint::new(move |socket, _| endpoints::echo(socket, Arc::clone(&echo_site)))
         .origins(Origins::Any)
+        .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
         .config(deflating.clone());
     let reflect_site = Arc::clone(site);
@@ -96,6 +98,10 @@ fn build(
             handshake_timeout: config.handshake_timeout.value,
             max_connections: config.max_connections.max().unwrap_or(usize::MAX),
             max_connections_per_ip: config.max_connections_per_ip.max().unwrap_or(usize::MAX),
+            handshake_rate: config
+                .handshakes_per_second
+                .max()
+                .map(|count| HandshakeRate::per_second(u32::try_from(count).unwrap_or(u32::MAX))),
             ..ServerLimits::default()
         })
         .peers(move |peer, headers| client(peer, is_secure, headers, &trusted))

@@ -188,6 +188,15 @@ pub const SETTINGS: &[SettingSpec] = &[
                answer is 429",
     },
     SettingSpec {
+        name: "handshakes-per-second",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["5000"],
+        help: "The most handshakes a second, or unlimited; after a pause a second's worth may come \
+               at once; beyond it the answer is 503 and when to try again",
+    },
+    SettingSpec {
         name: "send-queue",
         group: LIMITS,
         arity: Arity::One,

@@ -144,3 +144,39 @@ fn connection_of_one_address_beyond_the_limit_gets_429() {
     first.close(1000);
     await_place(&server);
 }
+
+#[test]
+fn handshakes_beyond_the_rate_are_turned_away() {
+    let server = Running::start(&["--handshakes-per-second", "1"]);
+    let start = Instant::now();
+
+    let refused = loop {
+        let (_, answer) = server.upgrade("/echo", &server.host());
+        if status(&answer) != 101 {
+            break answer;
+        }
+        assert!(start.elapsed() < SOON, "as many as like are let in");
+    };
+    assert_eq!(status(&refused), 503);
+    assert!(field(&refused, "retry-after").is_some(), "{refused}");
+    server.await_metric("holdwire_turned_away_total{why=\"rate\"} ", |count| {
+        count > 0
+    });
+}
+
+#[test]
+fn a_page_learns_that_the_server_is_full_and_a_foreign_one_does_not() {
+    let server = Running::start(&["--max-connections", "1"]);
+    let _open = server.open("/");
+
+    let (page, _) = server.upgrade("/", &server.page());
+    let foreign = format!("{}Origin: https://evil.example\r\n", server.host());
+
+    let frame = page.unwrap().next();
+    assert_eq!(frame.code(), 1013);
+    assert!(frame.advice()["retry_after_ms"].as_u64().unwrap() >= 5000);
+    assert_eq!(server.status("/", &foreign), 403);
+    server.await_metric("holdwire_handshakes_total{status=\"503\"} ", |count| {
+        count == 1
+    });
+}

@@ -29,6 +29,13 @@ impl Frame {
         assert_eq!(self.first, FIN | CLOSE, "{self:?}");
         u16::from_be_bytes([self.payload[0], self.payload[1]])
     }
+
+    /// The reason of a Close frame, which is JSON.
+    #[track_caller]
+    pub fn advice(&self) -> serde_json::Value {
+        assert_eq!(self.first, FIN | CLOSE, "{self:?}");
+        serde_json::from_slice(&self.payload[2..]).unwrap()
+    }
 }
 
 pub struct Peer {

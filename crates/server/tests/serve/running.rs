@@ -173,6 +173,12 @@ impl Running {
         }
     }
 
+    /// The header lines of a page of this server, opened from this machine.
+    pub fn page(&self) -> String {
+        let port = self.address.port();
+        format!("{}Origin: http://localhost:{port}\r\n", self.host())
+    }
+
     pub fn id(&self) -> u32 {
         self.process.id()
     }

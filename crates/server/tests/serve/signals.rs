@@ -142,3 +142,39 @@ fn idle_page_connection_does_not_keep_a_draining_server() {
     assert_eq!(server.wait().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(4));
 }
+
+#[test]
+fn a_drain_says_when_to_come_back_and_where_if_there_is_another_server() {
+    const URL: &str = "wss://live.example.com/";
+    for (flags, urls) in [(&[][..], None), (&["--drain-url", URL][..], Some(URL))] {
+        let server = Running::start(&[&["--drain", "9s"], flags].concat());
+        let mut peer = server.open("/echo");
+
+        server.signal("TERM");
+        let frame = peer.next();
+
+        assert_eq!(frame.code(), 1012);
+        let advice = frame.advice();
+        assert_eq!(advice["url"].as_str(), urls);
+        let delay = advice["retry_after_ms"].as_u64().unwrap();
+        // The fifth of the window that is for closing handshakes, if this server is to be back.
+        assert_eq!(delay >= 1800, urls.is_none(), "{delay}");
+        assert!(delay <= 9000);
+    }
+}
+
+#[test]
+fn a_page_that_comes_while_the_server_drains_is_told_when_to_come_back() {
+    let server = Running::start(&["--drain", "9s"]);
+    let mut peer = server.open("/echo");
+    server.signal("TERM");
+    assert_eq!(peer.next().code(), 1012);
+
+    for path in ["/", "/echo"] {
+        let (page, _) = server.upgrade(path, &server.page());
+
+        let frame = page.unwrap().next();
+        assert_eq!(frame.code(), 1012);
+        assert!(frame.advice()["retry_after_ms"].is_u64());
+    }
+}
