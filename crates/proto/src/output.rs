@@ -368,6 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_put_first_does_not_make_room_for_more_pongs() {
+        let mut output = Output::default();
+        let mut ping = Output::default();
+        ping.push(b"\x89\x03hb!");
+        output.push(b"\x81\x04data");
+        for _ in 0..WAITING_PONGS {
+            assert!(output.takes_pong());
+            output.push(b"\x8a\0");
+        }
+
+        assert_eq!(output.push_first(&ping), 5);
+        output.advance(5 + 6);
+
+        assert_eq!(output.chunk()[..2], *b"\x8a\0");
+        assert!(!output.takes_pong(), "all sixteen wait");
+    }
+
+    #[test]
     fn the_pong_that_replaces_others_is_counted_and_can_be_given_its_place() {
         let mut output = Output::default();
         let mut pong = Output::default();

@@ -116,6 +116,29 @@ fn a_pong_that_nobody_asked_for_is_the_application_s() {
 }
 
 #[test]
+fn a_pong_counts_once_and_not_before_its_ping_was_sent() {
+    for mut end in opened() {
+        // The ping waits behind a frame that is half written; its pong is a guess.
+        end.send("x".repeat(1000));
+        let _begun = end.write(1);
+        end.pass(seconds(25));
+        end.hears(b"\x8a\x03hb\x01");
+        assert_eq!(end.connection.round_trip(), None);
+
+        let _ping = end.written();
+        end.pass(seconds(1));
+        end.hears(b"\x8a\x03hb\x01");
+        assert_eq!(end.connection.round_trip(), Some(seconds(1)));
+        assert_eq!(end.seen, []);
+
+        end.pass(seconds(1));
+        end.hears(b"\x8a\x03hb\x01");
+        assert_eq!(end.connection.round_trip(), Some(seconds(1)));
+        assert_eq!(end.seen, [Seen::Pong(b"hb\x01".into())]);
+    }
+}
+
+#[test]
 fn one_ping_at_a_time_and_a_late_pong_of_the_last_one_counts_once() {
     for mut end in opened() {
         let first = silence(&mut end, seconds(26))[0].1.clone();
@@ -301,6 +324,27 @@ fn our_own_pause_suspends_the_verdict() {
 }
 
 #[test]
+fn a_ping_that_left_during_our_pause_has_its_whole_time_after_it() {
+    for mut end in opened() {
+        end.send("x".repeat(1000));
+        let _begun = end.write(1);
+        end.pass(seconds(25));
+        end.pauses = true;
+        end.hears(b"\x81\x02hi");
+        let _ping = end.written();
+        end.pass(seconds(100));
+
+        end.pauses = false;
+        end.resume();
+        silence(&mut end, seconds(19));
+
+        assert_eq!(end.connection.ended(), None);
+        silence(&mut end, seconds(2));
+        assert_eq!(end.connection.ended(), Some(Ended::HeartbeatTimeout));
+    }
+}
+
+#[test]
 fn a_verdict_that_comes_late_is_given_a_short_time_to_be_wrong() {
     for mut end in opened() {
         silence(&mut end, seconds(26));
@@ -340,6 +384,22 @@ fn the_closing_handshake_has_its_own_deadline() {
         silence(&mut end, seconds(30));
 
         assert_eq!(end.connection.ended(), Some(Ended::CloseTimeout));
+    }
+}
+
+#[test]
+fn no_ping_follows_our_close_frame() {
+    let patient = Limits {
+        close_timeout: seconds(1000),
+        ..Limits::default()
+    };
+    for mut end in both_with(&Config::default().limits(patient)) {
+        end.open();
+        end.close(1000, "");
+        assert_eq!(end.says().len(), 4);
+
+        assert_eq!(silence(&mut end, seconds(500)), []);
+        assert_eq!(end.connection.ended(), None);
     }
 }
 
