@@ -9,6 +9,9 @@ mod guides {
     #[doc = include_str!("../../docs/guide/client.md")]
     struct Client;
 
+    #[doc = include_str!("../../docs/guide/heartbeat.md")]
+    struct Heartbeat;
+
     #[doc = include_str!("../../docs/guide/deflate.md")]
     struct Deflate;
 
