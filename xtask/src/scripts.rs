@@ -1,5 +1,5 @@
 //! The suites that drive the built program: bad inputs, other people's clients and servers,
-//! a browser, proxies, Autobahn.
+//! a browser, wires that are cut, proxies, Autobahn.
 //!
 //! A script gets two environment variables: `HOLDWIRE_BIN`, the program under test, and
 //! `HOLDWIRE_VENV`, the Python environment that `setup` made. It exits with 0 when all is well.
@@ -28,7 +28,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 5] {
+    pub(crate) fn all() -> [Self; 7] {
         [
             Self {
                 name: "bad-inputs",
@@ -49,6 +49,20 @@ impl Suite {
                 minutes: 4,
                 about: "a real browser",
                 source: "browser",
+                arguments: &[],
+            },
+            Self {
+                name: "reconnect",
+                minutes: 4,
+                about: "a real browser beside the flaws of the classic style",
+                source: "reconnect",
+                arguments: &[],
+            },
+            Self {
+                name: "namespaces",
+                minutes: 4,
+                about: "a wire that is cut, slow or loses packets",
+                source: "namespaces",
                 arguments: &[],
             },
             Self {

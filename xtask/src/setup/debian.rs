@@ -19,10 +19,21 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
 ];
 
+/// What makes machines and wires out of namespaces, which only Linux has.
+const LINUX_PROGRAMS: &[(&str, &str)] = &[
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("unshare", "util-linux"),
+];
+
 /// Installs what is missing, or says what is.
 pub(super) fn run(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
     let mut missing = Vec::new();
-    for (program, package) in PROGRAMS {
+    let linux = match cfg!(target_os = "linux") {
+        true => LINUX_PROGRAMS,
+        false => &[],
+    };
+    for (program, package) in PROGRAMS.iter().chain(linux) {
         if !is_on_path(workspace, runner, program)? {
             missing.push((*package).to_owned());
         }

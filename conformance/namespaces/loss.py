@@ -1,0 +1,137 @@
+"""Silent loss: the wire is cut, both ends must notice, and the client must come back once."""
+
+import asyncio
+import contextlib
+import os
+import time
+
+import ends
+import world
+from bounds import SLACK
+from harness import expect_equal
+from raw import peer
+
+INTERVAL, TIMEOUT, STALL = 2.0, 2.0, 3.0
+BOUND = INTERVAL + TIMEOUT
+HEARTBEAT = ["--heartbeat", "2s", "--heartbeat-timeout", "2s"]
+SERVER = [*HEARTBEAT, "--write-stall", "3s"]
+# An attempt that began while the wire was cut has to end before the next one can succeed.
+CONNECT_TIMEOUT = 2.0
+# The longest pause between attempts.
+CAP = 4.0
+# One attempt may just have begun, and end in silence; then comes one pause.
+RETURN = CONNECT_TIMEOUT + CAP
+BIG_LINE = "x" * 16_384
+
+
+class Client:
+    """One kind of client: how it is started, and what it says when it notices."""
+
+    def __init__(self, name, start, returns):
+        self.name = name
+        self.start = start
+        self.returns = returns
+
+
+def plain_terminal(pair):
+    return ends.terminal(pair, "/", *HEARTBEAT)
+
+
+TIMES = {
+    "interval": INTERVAL * 1000,
+    "timeout": TIMEOUT * 1000,
+    "connectTimeout": CONNECT_TIMEOUT * 1000,
+    "cap": CAP * 1000,
+}
+
+
+def node_socket(pair):
+    return ends.socket(pair, "/", **TIMES)
+
+
+def chromium_socket(pair):
+    return ends.chromium(pair, "/", **TIMES)
+
+
+TERMINAL = Client("holdwire connect", plain_terminal, returns=False)
+SOCKET = Client("Socket in Node", node_socket, returns=True)
+CHROMIUM = Client("Socket in Chromium", chromium_socket, returns=True)
+
+
+@contextlib.asynccontextmanager
+async def flow(client, traffic):
+    """Keeps a client sending until the end of the block; the server answers with the same."""
+
+    async def pump():
+        number = 0
+        while True:
+            number += 1
+            await client.type(f"message {number}" if traffic == "flowing" else BIG_LINE)
+            if traffic == "flowing":
+                await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(pump()) if traffic != "idle" else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await task
+
+
+async def cut_and_mend(bounds, client, how, traffic):
+    """Cuts the wire; both ends notice within their bounds; then mends it, and one comes back."""
+    what = f"{CUTS[how]}, {traffic}"
+    async with world.pair() as pair, ends.server(pair, *SERVER) as server:
+        async with client.start(pair) as running, flow(running, traffic):
+            await server.running.says(r'"message":"opened"')
+            await asyncio.sleep(1.0)
+            expect_equal(await server.count("connections"), 1, "live connections")
+            expect_equal(running.ended_at, None, "the client's end")
+
+            cut_at = time.monotonic()
+            await asyncio.to_thread(pair.cut, how)
+            noticed, closed = await asyncio.gather(
+                running.says(r"(?i)heartbeat|write stall", since=cut_at),
+                server.closed(since=cut_at),
+            )
+            # What waits unsent lengthens the bound: then the peer's reading counts too.
+            bound = max(BOUND, STALL) + (STALL if traffic == "full queue" else 0)
+            bounds.noticed(what, "server", closed[0] - cut_at, bound)
+            bounds.noticed(what, client.name, noticed.at - cut_at, bound)
+            if not client.returns:
+                await running.ends()
+                return
+
+            # Long enough for attempts that meet the same silence.
+            await asyncio.sleep(CONNECT_TIMEOUT)
+            mended_at = time.monotonic()
+            await asyncio.to_thread(pair.mend)
+            back_at = await server.settles_at(1, seconds=RETURN + SLACK)
+            bounds.noticed(what, f"{client.name}, back", back_at - mended_at, RETURN)
+
+
+CUTS = {
+    "drop": "packets vanish",
+    "link": "link down",
+    "to server": "packets to the server vanish",
+    "to client": "packets to the client vanish",
+}
+
+
+async def never_reads(bounds, burst):
+    """A peer with a closed window: it takes nothing, not even pings, and is ended."""
+    what = f"peer never reads, {burst >> 20} MiB queued for it" if burst else "peer never reads"
+    async with world.pair() as pair, ends.server(pair, *SERVER) as server:
+        async with peer(pair, "/echo", receive_buffer=4096) as silent:
+            started = time.monotonic()
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                # It is held back at some point: our own queue is bounded too.
+                async with asyncio.timeout(1.0):
+                    for _ in range(burst >> 16):
+                        await silent.send(os.urandom(1 << 16))
+            last_byte = time.monotonic()
+            closed_at, why = await server.closed(since=started)
+            bounds.noticed(what, "server", closed_at - last_byte, max(BOUND, STALL))
+            expect_equal(await server.count("connections"), 0, f"connections after {why}")

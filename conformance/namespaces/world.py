@@ -1,0 +1,205 @@
+"""Machines and the wire between them, made of network namespaces.
+
+The suite runs itself in namespaces of its own: network, mounts and processes. Its network is the
+wire, a router; each `Pair` is a server and a client that reach each other through it. So a cut
+is silence, as when somebody else's cable is pulled: neither end sees a FIN, a RST or an ICMP
+message. When the suite ends, however it ends, the kernel takes all of it away.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+INSIDE = "INSIDE_THE_WIRE"
+NAMES = Path("/run/netns")
+NETWORK_NAMESPACE = 0x40000000  # CLONE_NEWNET
+PORT = 3000
+MAX_PAIRS = 200
+
+
+def enter():
+    """Runs the script again in namespaces of its own, or says why this machine has none."""
+    if os.environ.get(INSIDE):
+        build_router()
+        return
+    for program, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("nft", "nftables")):
+        if not shutil.which(program, path=search_path()):
+            refuse(f"{program} is not installed: apt-get install {package}")
+    own = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        own += ["--user", "--map-root-user"]
+    trial = subprocess.run([*own, sys.executable, __file__], capture_output=True, text=True)
+    if trial.returncode != 0:
+        refuse(trial.stderr.strip().splitlines()[-1] if trial.stderr.strip() else "no reason given")
+    os.environ[INSIDE] = "1"
+    os.execvp(own[0], [*own, sys.executable, *sys.argv])
+
+
+def refuse(why):
+    """Ends the suite with the reason; to leave it out is the caller's decision, not ours."""
+    raise SystemExit(
+        f"this machine gives us no network namespaces: {why}\n"
+        "they need Linux and root, or user namespaces; leave the stage out with --skip namespaces"
+    )
+
+
+def search_path():
+    """Where programs are; those of an administrator stand in directories that a user's path lacks."""
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def run(*command, stdin=None):
+    """Runs a command to its end; a failure has its words."""
+    ended = subprocess.run(
+        list(map(str, command)),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": search_path()},
+    )
+    if ended.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: {ended.stderr.strip()}")
+    return ended.stdout
+
+
+def build_router():
+    """A place for names, and forwarding between interfaces with a chain for rules."""
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    run("ip", "link", "set", "lo", "up")
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    run("nft", "-f", "-", stdin="table inet wire { }")
+
+
+class Pair:
+    """A server and a client, each a machine of its own, with the wire between them."""
+
+    count = 0
+
+    def __init__(self):
+        Pair.count += 1
+        assert Pair.count < MAX_PAIRS, "addresses are used up"
+        self.number = Pair.count
+        self.server = f"server{self.number}"
+        self.client = f"client{self.number}"
+        self.address = f"10.{self.number}.1.1"
+        self.client_address = f"10.{self.number}.2.1"
+
+    def up(self):
+        """Makes both machines and connects them."""
+        for name, network in ((self.server, 1), (self.client, 2)):
+            subnet = f"10.{self.number}.{network}"
+            run("ip", "netns", "add", name)
+            run("ip", "link", "add", name, "type", "veth", "peer", "eth0", "netns", name)
+            run("ip", "address", "add", f"{subnet}.2/24", "dev", name)
+            run("ip", "link", "set", name, "up")
+            run(*self.inside(name), "ip", "link", "set", "lo", "up")
+            run(*self.inside(name), "ip", "address", "add", f"{subnet}.1/24", "dev", "eth0")
+            self.link(name, "up")
+        chain = f"add chain inet wire pair{self.number} {{ type filter hook forward priority 0; }}"
+        run("nft", "-f", "-", stdin=chain)
+
+    def down(self):
+        """Takes both machines away; what still runs in them loses its network."""
+        for name in (self.server, self.client):
+            with contextlib.suppress(RuntimeError):
+                run("ip", "link", "delete", name)
+            with contextlib.suppress(RuntimeError):
+                run("ip", "netns", "delete", name)
+        with contextlib.suppress(RuntimeError):
+            run("nft", "delete", "chain", "inet", "wire", f"pair{self.number}")
+
+    @staticmethod
+    def inside(name):
+        """What stands before a command that runs on one of the machines."""
+        return ["ip", "netns", "exec", name]
+
+    def url(self, path="/"):
+        """Where the client finds the server."""
+        return f"ws://{self.address}:{PORT}{path}"
+
+    def cut(self, how):
+        """Cuts the wire: `drop` (both ways), `to server`, `to client`, `link` or `syn`."""
+        if how == "link":
+            self.link(self.client, "down")
+            return
+        to_server, to_client = f'iifname "{self.client}"', f'iifname "{self.server}"'
+        rules = {
+            "drop": [to_server, to_client],
+            "to server": [to_server],
+            "to client": [to_client],
+            "syn": [f"{to_server} tcp flags & (syn | ack) == syn"],
+        }[how]
+        for rule in rules:
+            self.rule(f"{rule} counter drop")
+
+    def mend(self):
+        """Takes every cut back."""
+        run("nft", "flush", "chain", "inet", "wire", f"pair{self.number}")
+        self.link(self.client, "up")
+
+    def rule(self, text):
+        """Adds a rule for what passes between the two."""
+        run("nft", "add", "rule", "inet", "wire", f"pair{self.number}", *text.split())
+
+    def dropped(self):
+        """How many packets the rules have dropped until now."""
+        table = run("nft", "list", "chain", "inet", "wire", f"pair{self.number}")
+        words = table.split()
+        return sum(int(words[at + 1]) for at, word in enumerate(words) if word == "packets")
+
+    def slow(self, bytes_per_second):
+        """Lets the wire to the client carry this much; up to a second of it waits in the wire."""
+        rate, waiting = f"{bytes_per_second * 8}bit", bytes_per_second
+        shape = ["tbf", "rate", rate, "burst", "4kb", "limit", waiting]
+        run("tc", "qdisc", "replace", "dev", self.client, "root", *shape)
+
+    def link(self, name, state):
+        """Sets the network card of a machine up (with its way out) or down."""
+        run(*self.inside(name), "ip", "link", "set", "eth0", state)
+        if state == "up":
+            network = 1 if name == self.server else 2
+            gateway = f"10.{self.number}.{network}.2"
+            run(*self.inside(name), "ip", "route", "replace", "default", "via", gateway)
+
+    def socket(self, name, receive_buffer=None):
+        """A TCP socket that belongs to one of the machines."""
+
+        def make():
+            library = ctypes.CDLL(None, use_errno=True)
+            with open(NAMES / name, "rb") as namespace:
+                if library.setns(namespace.fileno(), NETWORK_NAMESPACE) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            made = socket.socket()
+            if receive_buffer:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            return made
+
+        # A namespace belongs to a thread: this one is thrown away with it.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(make).result()
+
+
+@contextlib.asynccontextmanager
+async def pair():
+    """Two machines until the end of the block."""
+    made = Pair()
+    try:
+        await asyncio.to_thread(made.up)
+        yield made
+    finally:
+        await asyncio.to_thread(made.down)
+
+
+if __name__ == "__main__":
+    build_router()
+    trial = Pair()
+    trial.up()
+    trial.cut("drop")
+    trial.down()

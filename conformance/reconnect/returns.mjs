@@ -1,0 +1,196 @@
+// Losses of every kind, with the program under test at the other end: `Socket` comes back once.
+
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { expectEqual, settings } from "../report.mjs";
+import { serving, settles } from "./serving.mjs";
+import { open, site, sleep } from "./stage.mjs";
+
+const INTERVAL = 800;
+const TIMEOUT = 700;
+const BOUND = INTERVAL + TIMEOUT;
+const CONNECT_TIMEOUT = 1500;
+const SLACK = 3000;
+const OPTIONS = {
+  beat: INTERVAL,
+  answer: TIMEOUT,
+  delay: 200,
+  longest: 400,
+  connectTimeout: CONNECT_TIMEOUT,
+};
+const DROPS = 50;
+const ANY = ["--origin", "any"];
+const HINTS = ["online", "offline", "pageshow", "resume", "visibilitychange", "focus"];
+
+/** Stands between the page and the server, and can cut all that passes. */
+async function relay(url) {
+  const { port } = new URL(url);
+  const pairs = new Set();
+  const listener = createServer((near) => {
+    const far = connect(Number(port), "127.0.0.1");
+    const pair = [near, far];
+    pairs.add(pair);
+    for (const end of pair) {
+      end.on("error", () => {});
+      end.on("close", () => {
+        pairs.delete(pair);
+        pair.forEach((other) => other.destroy());
+      });
+    }
+    near.pipe(far);
+    far.pipe(near);
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const drop = () => pairs.forEach((pair) => pair.forEach((end) => end.destroy()));
+  return {
+    url: `ws://127.0.0.1:${listener.address().port}/`,
+    drop,
+    close: () => {
+      drop();
+      listener.close();
+    },
+  };
+}
+
+const state = ({ page }) => page.evaluate(() => window.subjects[0].socket.state);
+const downs = ({ page }) => page.evaluate(() => window.subjects[0].downs);
+const isUp = async (stage, host) => {
+  await settles(() => state(stage), "open", "the state");
+  await settles(() => host.live(), 1, "live connections at the server");
+  expectEqual(await stage.alive(), 1, "live sockets in the page");
+};
+
+async function killed(stage, host) {
+  for (const round of [1, 2, 3]) {
+    await host.kill();
+    await stage.page.waitForFunction((least) => window.subjects[0].downs.length >= least, round);
+    await sleep(700);
+    await host.start();
+    await isUp(stage, host);
+    expectEqual(await host.opened(), 1, "handshakes with the new server");
+  }
+}
+
+async function frozen(stage, host) {
+  const at = performance.now();
+  host.freeze();
+  await stage.page.waitForFunction(() => window.subjects[0].downs.length > 0);
+  const seconds = performance.now() - at;
+  expectEqual((await downs(stage))[0].cause, "heartbeat", "cause of the loss");
+  expectEqual(seconds < BOUND + SLACK, true, `noticed after ${seconds | 0} ms of ${BOUND} ms`);
+  // Attempts hang meanwhile: the system takes the connection, nobody answers.
+  await sleep(2 * CONNECT_TIMEOUT);
+  host.thaw();
+  await isUp(stage, host);
+}
+
+async function fiftyDrops(stage, host) {
+  const between = await relay(host.url);
+  try {
+    await stage.start("socket", between.url, { ...OPTIONS, delay: 20, longest: 20 });
+    const { page } = stage;
+    for (let drop = 0; drop < DROPS; drop += 1) {
+      await page.waitForFunction(
+        (opened) => {
+          const { counters, state } = window.subjects.at(-1).socket;
+          return state === "open" && counters.opened === opened;
+        },
+        drop + 1,
+        { polling: 10 },
+      );
+      await settles(() => host.live(), 1, "live connections at the server", 5, 0);
+      expectEqual(await stage.alive(), 1, "live sockets in the page");
+      const timers = await stage.timers();
+      expectEqual(timers.length <= 1, true, `at most one timer in [${timers}]`);
+      between.drop();
+    }
+    await page.waitForFunction(() => window.subjects.at(-1).socket.state === "open");
+    await settles(() => host.live(), 1, "live connections at the server");
+    expectEqual(await host.opened(), DROPS + 1, "connections made");
+    await page.evaluate(() => window.subjects.at(-1).leave());
+    await settles(() => host.live(), 0, "live connections at the server");
+    expectEqual(await stage.timers(), [], "timers left");
+  } finally {
+    between.close();
+  }
+}
+
+/** The browser's own offline mode holds back what open sockets say, and tells the page. */
+async function offline(stage, host) {
+  const context = stage.page.context();
+  await context.setOffline(true);
+  await sleep(TIMEOUT / 3);
+  await context.setOffline(false);
+  await sleep(BOUND);
+  expectEqual([await downs(stage), await host.opened()], [[], 1], "losses, connections made");
+
+  await context.setOffline(true);
+  await stage.page.waitForFunction(() => window.subjects[0].downs.length > 0);
+  expectEqual((await downs(stage))[0].cause, "heartbeat", "cause of the loss");
+  await sleep(BOUND);
+  await context.setOffline(false);
+  await isUp(stage, host);
+}
+
+async function stopped(stage, host) {
+  await stage.page.evaluate(() => window.subjects[0].leave());
+  await settles(() => host.live(), 0, "live connections at the server");
+  await stage.page.evaluate((hints) => {
+    for (const name of hints) {
+      window.dispatchEvent(new Event(name));
+      document.dispatchEvent(new Event(name));
+    }
+  }, HINTS);
+  await host.kill();
+  await host.start();
+  await sleep(BOUND + OPTIONS.longest);
+  expectEqual(await host.opened(), 0, "connections made after it stopped");
+  expectEqual([await state(stage), await stage.timers()], ["stopped", []], "state and timers");
+}
+
+/** A page in the classic style with nothing but its URL set, and its times scaled down. */
+async function classicStays(stage, host) {
+  await stage.start("classic", host.url, { beat: 500, delay: 300 });
+  await sleep(8000);
+  expectEqual([await host.opened(), await host.live()], [1, 1], "connections made and alive");
+}
+
+const scenarios = [
+  ["the server is killed and started again, three times: one live socket each time", killed],
+  ["the server stands still for longer than the bound: noticed in time, back once", frozen],
+  ["offline mode is a hint: a moment of it is no loss, after a long one it comes back once", offline],
+  ["a stopped socket stays stopped, whatever the page is told", stopped],
+];
+const bare = [
+  [`${DROPS} drops in a row: one live socket each time, no timer left`, fiftyDrops],
+  ["a page in the classic style stays connected to /", classicStays],
+];
+
+export async function checkReturns(browser, check) {
+  const one = (name, play, isStarted) =>
+    check(
+      `Chromium: ${name}`,
+      async () => {
+        const base = await site(settings.module);
+        const host = await serving(...ANY);
+        const stage = await open(browser, base.url);
+        try {
+          if (isStarted) {
+            await stage.start("socket", host.url, OPTIONS);
+            await isUp(stage, host);
+          }
+          await play(stage, host);
+        } finally {
+          await stage.close();
+          await host.close();
+          base.close();
+        }
+      },
+      60,
+    );
+  await Promise.all([
+    ...scenarios.map(([name, play]) => one(name, play, true)),
+    ...bare.map(([name, play]) => one(name, play, false)),
+  ]);
+}
