@@ -265,9 +265,22 @@ class Ended:
 
 async def connect(url, *options, lines=(), seconds=CHECK_SECONDS):
     """Runs `holdwire connect URL`; standard input stays open after `lines` until it ends."""
+    return await run_program("connect", url, *options, lines=lines, seconds=seconds)
+
+
+async def check(url, *options, seconds=CHECK_SECONDS):
+    """Runs `holdwire check URL`; gives its exit code and the report."""
+    ended = await run_program("check", url, "--json", *options, seconds=seconds)
+    if not ended.out:
+        raise AssertionError(f"exit code {ended.code}: {ended.err.strip()[-300:]}")
+    return ended.code, json.loads(ended.out)
+
+
+async def run_program(command, url, *options, lines=(), seconds=CHECK_SECONDS):
+    """Runs a command of the program with a URL to its end."""
     child = await asyncio.create_subprocess_exec(
         binary(),
-        "connect",
+        command,
         *map(str, options),
         url,
         stdin=asyncio.subprocess.PIPE,

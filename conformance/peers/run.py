@@ -4,7 +4,7 @@
     HOLDWIRE_BIN=target/release/holdwire conformance/peers/run.py [--only server|client]
 
 Python `websockets` and `aiohttp`, npm `ws` and Node's own WebSocket drive `holdwire serve`; the
-servers of the first three are driven by `holdwire connect`.
+servers of the first three are driven by `holdwire connect`, and examined by `holdwire check`.
 """
 
 import argparse
@@ -49,10 +49,12 @@ async def check_our_server(checks, certificate):
 
 
 async def check_our_client(checks, certificate):
-    """`holdwire connect` against every server library."""
+    """`holdwire connect` and `holdwire check` against every server library."""
+    from doctor import check_doctor
     from terminal_client import check_terminal_client
 
     await check_terminal_client(checks, certificate)
+    await check_doctor(checks, certificate)
 
 
 async def suite(checks, only):

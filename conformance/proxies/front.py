@@ -40,6 +40,23 @@ FORWARDED = """\
 """
 # The upstream sees the visitor's Host.
 SAME_HOST = "      proxy_set_header Host $host;\n"
+# The same with its port, and the visitor's offer of compression is taken out.
+NO_OFFER = """\
+      proxy_set_header Host $http_host;
+      proxy_set_header Sec-WebSocket-Extensions "";
+"""
+# A silent connection is cut.
+IMPATIENT = """\
+      proxy_set_header Host $http_host;
+      proxy_read_timeout 2s;
+"""
+# As without a word about WebSocket: what stands last counts.
+NO_UPGRADE = """\
+      proxy_set_header Host $http_host;
+    }
+    location = /echo {
+      proxy_pass http://127.0.0.1:{upstream};
+"""
 
 HAPROXY = """\
 global
@@ -49,11 +66,12 @@ defaults
   timeout connect 5s
   timeout client 30s
   timeout server 30s
-  timeout tunnel 1h
+  timeout tunnel {tunnel}
 frontend visitors
   bind 127.0.0.1:{port}
   default_backend program
 backend program
+{backend}
   server one 127.0.0.1:{upstream}
 """
 
@@ -86,6 +104,7 @@ async def nginx(upstream, headers, certificate=None):
     tls = ""
     if certificate:
         tls = f" ssl; ssl_certificate {certificate.chain}; ssl_certificate_key {certificate.key}"
+    headers = headers.replace("{upstream}", str(upstream))
     text = NGINX.format(folder="{folder}", port=port, upstream=upstream, headers=headers, tls=tls)
     program = harness.tool("nginx", hint=HINT)
 
@@ -97,10 +116,10 @@ async def nginx(upstream, headers, certificate=None):
 
 
 @contextlib.asynccontextmanager
-async def haproxy(upstream):
+async def haproxy(upstream, tunnel="1h", backend=""):
     """haproxy in front of a port; yields its own port."""
     port = harness.free_port()
-    text = HAPROXY.format(port=port, upstream=upstream)
+    text = HAPROXY.format(port=port, upstream=upstream, tunnel=tunnel, backend=backend)
     program = harness.tool("haproxy", hint=HINT)
     async with started(text, port, lambda _: [program, "-db", "-f", "{conf}"], "haproxy"):
         yield port

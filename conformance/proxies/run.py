@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The built binary behind nginx and haproxy, and its client through a CONNECT proxy.
+"""The built binary behind nginx and haproxy, its client through a CONNECT proxy, and what
+`holdwire check` says of them all.
 
     HOLDWIRE_BIN=target/release/holdwire conformance/proxies/run.py
 """
@@ -156,12 +157,91 @@ async def check_connect_proxy(checks, certificate):
             await checks.run(f"{title}: none are refused", is_stopped, plain, nobody)
 
 
+async def names(port, expected, warnings, *options, url=None):
+    """The doctor names what the proxy changed, and warns of what hurts."""
+    url = url or f"ws://localhost:{port}/echo/headers"
+    code, report = await harness.check(url, "--pings", 3, *options)
+    expect_equal(code, 0, f"exit code, with {report['findings']}")
+    changes = report["changes"]
+    fields = {
+        kind: sorted(field["name"] for field in changes[kind])
+        for kind in ("added", "removed", "changed")
+    }
+    expect_equal(fields, {"added": [], "removed": [], "changed": []} | expected, "changes")
+    warned = [found["id"] for found in report["findings"] if found["level"] == "warning"]
+    expect_equal(warned, warnings, "warnings")
+
+
+async def is_cut(port, seconds):
+    """The doctor sees when and how the proxy cuts a silent connection."""
+    url = f"ws://localhost:{port}/echo/headers"
+    _, report = await harness.check(url, "--pings", 2, "--idle", "20s", seconds=40)
+    idle = report["idle"]
+    expect_equal(idle["cut"]["transport"], "fin", "the end of the transport")
+    expect_equal(idle["cut"]["close_frame"], False, "a Close frame")
+    expect_equal(seconds - 0.5 < idle["silence_ms"] / 1000 < seconds + 3, True, f"{idle}")
+
+
+async def is_no_way(url):
+    """A proxy that was not told of WebSocket is found out."""
+    code, report = await harness.check(url)
+    expect_equal((code, report["trouble"]["kind"]), (1, "refused"), "exit code and trouble")
+    expect_equal("Upgrade" in report["findings"][0]["advice"], True, "the advice")
+
+
+async def check_doctor(checks, certificate):
+    import front
+
+    forwarded = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+    async with harness.serve(checks=checks) as served:
+        await checks.run("check: nothing between", names, served.port, {}, [])
+        async with front.nginx(served.port, "") as port:
+            changed = {"changed": ["host"]}
+            await checks.run("check: nginx, Host lost", names, port, changed, ["proxy_host"])
+            reflect = ["--reflect", f"ws://localhost:{port}/echo/headers"]
+            own = f"ws://localhost:{port}/"
+            name = "check: nginx, told by another endpoint"
+            await checks.run(
+                name, lambda: names(port, changed, ["proxy_host"], *reflect, url=own)
+            )
+        async with front.nginx(served.port, front.FORWARDED) as port:
+            expected = {"added": forwarded, "changed": ["host"]}
+            await checks.run("check: nginx, X-Forwarded-*", names, port, expected, [])
+        async with front.nginx(served.port, "", certificate) as port:
+            url = f"wss://localhost:{port}/echo/headers"
+            trust = ["--cacert", certificate.authority]
+            await checks.run(
+                "check: nginx with TLS",
+                lambda: names(port, {"changed": ["host"]}, ["proxy_host"], *trust, url=url),
+            )
+        async with front.nginx(served.port, front.NO_OFFER) as port:
+            expected = {"removed": ["sec-websocket-extensions"]}
+            warnings = ["proxy_extensions"]
+            await checks.run("check: nginx without deflate", names, port, expected, warnings)
+        async with front.nginx(served.port, front.IMPATIENT) as port:
+            await checks.run("check: nginx, cut after 2 s", is_cut, port, 2, seconds=50)
+        async with front.haproxy(served.port) as port:
+            await checks.run("check: haproxy", names, port, {}, [])
+        async with front.haproxy(served.port, backend="  option forwardfor") as port:
+            expected = {"added": ["x-forwarded-for"]}
+            await checks.run("check: haproxy, forwardfor", names, port, expected, [])
+        async with front.haproxy(served.port, tunnel="2s") as port:
+            await checks.run("check: haproxy, cut after 2 s", is_cut, port, 2, seconds=50)
+        async with front.nginx(served.port, front.NO_UPGRADE) as port:
+            url = f"ws://localhost:{port}/echo"
+            await checks.run("check: nginx that was not told", is_no_way, url)
+        async with front.tinyproxy() as (port, _):
+            through = ["--proxy", f"http://127.0.0.1:{port}"]
+            await checks.run("check: tinyproxy", names, served.port, {}, [], *through)
+
+
 async def suite(checks):
     from certificates import certificate
 
     with certificate(NAME) as fresh:
         await check_reverse_proxies(checks, fresh)
         await check_connect_proxy(checks, fresh)
+        await check_doctor(checks, fresh)
 
 
 if __name__ == "__main__":

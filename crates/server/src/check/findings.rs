@@ -537,10 +537,16 @@ fn remedy(trouble: &Trouble, days_left: Option<i64>) -> &'static str {
         Trouble::Tls(_) => {
             "see whether this port speaks TLS and the certificate is for this host; trust its authority with --cacert"
         }
-        Trouble::Refused(StatusCode::BAD_REQUEST | StatusCode::UPGRADE_REQUIRED, _) => {
-            "if a proxy stands between, let it pass Upgrade and Connection on"
-        }
-        Trouble::Refused(status, headers) => remedy_for(*status, headers),
+        Trouble::Refused(refusal) => match refusal.status {
+            StatusCode::BAD_REQUEST
+            | StatusCode::UPGRADE_REQUIRED
+            | StatusCode::HTTP_VERSION_NOT_SUPPORTED => {
+                "if a proxy stands between, let it use HTTP/1.1 and pass Upgrade and Connection on \
+                 (nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+                 proxy_set_header Connection upgrade)"
+            }
+            status => remedy_for(status, &refusal.headers),
+        },
         Trouble::Violation(_) => "mend the server, or the proxy that answers in its place",
         Trouble::Late(_) | Trouble::Lost(_) | Trouble::Malformed(_) => {
             "see whether this is the right port, ws or wss, and what the server's log says"

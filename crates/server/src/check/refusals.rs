@@ -59,14 +59,14 @@ impl VersionAnswer {
                 .insert(SEC_WEBSOCKET_VERSION, WRONG_VERSION);
         });
         match asked.await {
-            Ok((head, ..)) => {
-                let named = head.response.headers().get_all(SEC_WEBSOCKET_VERSION);
+            Ok(response) => {
+                let named = response.headers().get_all(SEC_WEBSOCKET_VERSION);
                 let named: Vec<_> = named
                     .iter()
                     .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
                     .collect();
                 Self {
-                    status: Some(head.response.status().as_u16()),
+                    status: Some(response.status().as_u16()),
                     supported: (!named.is_empty()).then(|| named.join(", ")),
                     trouble: None,
                 }
@@ -101,7 +101,7 @@ impl OriginAnswer {
                 let mut link = Link::new(opened, super::MAX_RECEIVED);
                 answer.closed = Ending::see(&mut link, Instant::now() + SECOND_THOUGHT).await;
             }
-            Err(Trouble::Refused(status, _)) => answer.status = Some(status.as_u16()),
+            Err(Trouble::Refused(refusal)) => answer.status = Some(refusal.status.as_u16()),
             Err(trouble) => answer.trouble = Some(trouble.to_string()),
         }
         answer

@@ -127,10 +127,9 @@ fn agreed(page: &mut Page, report: &Report) {
             days if days < 0 => format!("expired {} days ago", -days),
             days => format!("{days} days left"),
         };
-        let mark = if report.trouble.is_some() {
-            BAD
-        } else {
-            mark(report, "certificate")
+        let mark = match &report.trouble {
+            Some(no_connection) if no_connection.kind == "tls" => BAD,
+            _ => mark(report, "certificate"),
         };
         page.marked_row(
             mark,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 /// Why there is no connection; what the network, TLS or the server said.
 #[derive(Debug)]
@@ -22,9 +23,39 @@ pub(super) enum Trouble {
     /// The answer is not HTTP/1.1.
     Malformed(String),
     /// The server said no.
-    Refused(StatusCode, Box<HeaderMap>),
+    Refused(Box<Refusal>),
     /// The server said yes against the rules.
     Violation(String),
+}
+
+/// A server's no.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The beginning of the body, where it is text and came at once.
+    pub(super) said: Option<String>,
+}
+
+/// More of a body is not for people.
+const MAX_SAID: usize = 240;
+
+impl Refusal {
+    pub(super) fn new(response: Response<()>, received: &[u8]) -> Self {
+        let (parts, ()) = response.into_parts();
+        let is_text = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
+        // Without a length the body may be in chunks.
+        let is_readable = parts.headers.contains_key(CONTENT_LENGTH)
+            && parts.headers.get(CONTENT_TYPE).is_some_and(is_text);
+        let body = String::from_utf8_lossy(received);
+        let words: Vec<&str> = body.split_whitespace().collect();
+        let said: String = words.join(" ").chars().take(MAX_SAID).collect();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            said: Some(said).filter(|said| is_readable && !said.is_empty()),
+        }
+    }
 }
 
 impl Trouble {
@@ -38,7 +69,7 @@ impl Trouble {
             Self::Late(_) => "late",
             Self::Lost(_) => "lost",
             Self::Malformed(_) => "malformed",
-            Self::Refused(..) => "refused",
+            Self::Refused(_) => "refused",
             Self::Violation(_) => "violation",
         }
     }
@@ -46,7 +77,7 @@ impl Trouble {
     /// The answer's status, if there was a refusal.
     pub(super) fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Refused(status, _) => Some(*status),
+            Self::Refused(refusal) => Some(refusal.status),
             _ => None,
         }
     }
@@ -62,7 +93,13 @@ impl fmt::Display for Trouble {
             Self::Late(step) => write!(f, "{step} took too long"),
             Self::Lost(said) => write!(f, "the connection ended without an answer: {said}"),
             Self::Malformed(said) => write!(f, "the answer is not HTTP/1.1: {said}"),
-            Self::Refused(status, _) => write!(f, "the handshake was refused: {status}"),
+            Self::Refused(refusal) => {
+                write!(f, "the handshake was refused: {}", refusal.status)?;
+                match &refusal.said {
+                    Some(said) => write!(f, ", it says: {said}"),
+                    None => Ok(()),
+                }
+            }
             Self::Violation(said) => write!(f, "the server's yes breaks the rules: {said}"),
         }
     }

@@ -1,6 +1,7 @@
 //! The way to the server, step by step: name, TCP, proxy, TLS, opening handshake.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdwire::Stream;
 use holdwire::handshake::{
@@ -12,8 +13,8 @@ use holdwire::proto::deflate::{self, DeflateConfig, DeflateParams};
 use holdwire::tls::TlsConnector;
 use holdwire::tls::rustls::ClientConfig;
 use holdwire::tls::rustls::pki_types::ServerName;
-use http::header::{HOST, PROXY_AUTHORIZATION};
-use http::{Method, Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
@@ -23,7 +24,7 @@ use crate::connect::insecure_connector;
 use super::certificate::{Tls, distrust};
 use super::dial::{Dialing, dial};
 use super::timing::Millis;
-use super::trouble::Trouble;
+use super::trouble::{Refusal, Trouble};
 use super::visitor::Visitor;
 
 /// How the steps went, as far as they did.
@@ -57,6 +58,12 @@ pub(super) struct Opened {
 /// Interim responses that a server may send before the real one.
 const MAX_INTERIM: usize = 16;
 
+/// How many bytes of a refusal's body are read.
+const MAX_REFUSAL: usize = 64 * 1024;
+
+/// How long a refusal's body may take.
+const REFUSAL_TIME: Duration = Duration::from_millis(500);
+
 impl Visitor {
     /// Goes all the way.
     pub(super) async fn open(&self, to: &Endpoint, way: &mut Way) -> Result<Opened, Trouble> {
@@ -64,12 +71,13 @@ impl Visitor {
         let pending = self.request(to)?;
         let mut stream = self.reach(to, way).await?;
         let bytes = pending.encode();
-        let (head, received) = self.ask(&mut stream, &bytes, way).await?;
+        let (head, mut received) = self.ask(&mut stream, &bytes, way).await?;
         let accepted = match pending.verify(head) {
             Ok(accepted) => accepted,
             Err(ResponseError::Refused(response)) => {
-                let (parts, ()) = response.into_parts();
-                return Err(Trouble::Refused(parts.status, Box::new(parts.headers)));
+                read_refusal(&mut stream, &mut received, response.headers()).await;
+                let refusal = Refusal::new(*response, &received);
+                return Err(Trouble::Refused(Box::new(refusal)));
             }
             Err(ResponseError::Violation(violation)) => {
                 return Err(Trouble::Violation(violation.to_string()));
@@ -94,19 +102,22 @@ impl Visitor {
         })
     }
 
-    /// Asks with a request that was changed, and gives whatever head answers it.
+    /// Asks with a request that was changed, and gives whatever answers it.
     pub(super) async fn ask_changed(
         &self,
         to: &Endpoint,
         change: impl FnOnce(&mut Request<()>),
-    ) -> Result<(ResponseHead, Stream, BytesMut), Trouble> {
+    ) -> Result<Response<()>, Trouble> {
         let mut request = self.request(to)?.request().clone();
         change(&mut request);
         let mut way = Way::default();
         let mut stream = self.reach(to, &mut way).await?;
         let bytes = encode_request(&request);
-        let (head, received) = self.ask(&mut stream, &bytes, &mut way).await?;
-        Ok((head, stream, received))
+        let (head, mut received) = self.ask(&mut stream, &bytes, &mut way).await?;
+        if head.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            read_refusal(&mut stream, &mut received, head.response.headers()).await;
+        }
+        Ok(head.response)
     }
 
     fn request(&self, to: &Endpoint) -> Result<Pending, Trouble> {
@@ -236,6 +247,23 @@ impl Visitor {
         way.upgrade_ms = Some(Millis(begin.elapsed()));
         answer.unwrap_or(Err(Trouble::Late("the answer to the handshake")))
     }
+}
+
+/// Reads what follows a refusal: who leaves with bytes unread resets the connection, which a server
+/// may take for an error of its own.
+async fn read_refusal(stream: &mut Stream, received: &mut BytesMut, headers: &HeaderMap) {
+    let length = headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let most = length.unwrap_or(MAX_REFUSAL).min(MAX_REFUSAL);
+    let whole = async {
+        while received.len() < most {
+            if !matches!(stream.read_buf(received).await, Ok(count) if count > 0) {
+                return;
+            }
+        }
+    };
+    // A body that takes longer is not worth the wait.
+    let _ = timeout(REFUSAL_TIME, whole).await;
 }
 
 /// Sends a request and reads the head of the answer; gives what came after it too.
