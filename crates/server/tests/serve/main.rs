@@ -9,6 +9,7 @@ mod common;
 mod deadlines;
 mod endpoints;
 mod health;
+mod heartbeat;
 mod limits;
 mod logs;
 mod metrics;
