@@ -249,9 +249,10 @@ impl State {
         self.inbox.clear();
     }
 
-    /// Closes the transport at once.
+    /// Closes the transport at once; whatever waits is not written, nor is a last Close frame.
     pub(crate) fn cut(&mut self) {
         self.connection.handle_eof();
+        self.drop_transport();
         self.wake_driver();
     }
 

@@ -199,8 +199,11 @@ async fn an_aborted_connection_ends_at_once_without_a_close_frame() {
     let (socket, driver, peer) = server(Config::default());
     let start = Instant::now();
 
-    let handler = async {
+    let handler = async move {
+        socket.try_send("it waits and is lost").unwrap();
         socket.abort();
+        // The last handle goes with the handler, and still there is no Close frame.
+        drop(socket);
     };
     let closed = driver.run(handler).await;
 

@@ -1,15 +1,29 @@
-// The same conversation as ten lines of JavaScript, for the clipboard.
+// The same conversation as ten lines of JavaScript, for the clipboard: with and without coming back.
 
 const MAX_TEXT = 120; // UTF-16 units
 const MAX_BYTES = 16;
 
-/** The program; `message` is a string or the first bytes of a binary message. */
-export function program(url, protocols, message) {
-  const names = protocols.map((name) => JSON.stringify(name)).join(", ");
-  const offer = protocols.length > 1 ? `, [${names}]` : names && `, ${names}`;
+/** With our `Socket`, which comes back; `message` is a string or the first bytes of a binary one. */
+export function returningProgram(url, protocols, message) {
+  return [
+    `import { Socket } from "holdwire/socket";`,
+    ``,
+    `const url = ${JSON.stringify(url)};`,
+    `const socket = new Socket(url${offer(protocols)});`,
+    `socket.onopen = () => console.log("up");`,
+    `socket.ondown = ({ cause, delay }) =>`,
+    `  console.log("down", cause, delay);`,
+    `socket.onmessage = ({ data }) =>`,
+    `  console.log("received", data);`,
+    `socket.send(${literal(message)});`,
+  ].join("\n");
+}
+
+/** With the browser's own `WebSocket`. */
+export function plainProgram(url, protocols, message) {
   return [
     `const url = ${JSON.stringify(url)};`,
-    `const ws = new WebSocket(url${offer});`,
+    `const ws = new WebSocket(url${offer(protocols)});`,
     `ws.binaryType = "arraybuffer";`,
     `ws.onopen = () => {`,
     `  ws.send(${literal(message)});`,
@@ -19,6 +33,11 @@ export function program(url, protocols, message) {
     `ws.onclose = ({ code, reason }) =>`,
     `  console.log("closed", code, reason);`,
   ].join("\n");
+}
+
+function offer(protocols) {
+  const names = protocols.map((name) => JSON.stringify(name)).join(", ");
+  return protocols.length > 1 ? `, [${names}]` : names && `, ${names}`;
 }
 
 function literal(message) {
@@ -32,7 +51,7 @@ function literal(message) {
 
 /** Writes the program into `target` with its strings, keywords and numbers marked. */
 export function showProgram(target, text) {
-  const tokens = text.matchAll(/("(?:[^"\\]|\\.)*")|\b(const|new)\b|\b(0x[0-9a-f]{2})\b|([^"\w]+|\w+)/g);
+  const tokens = text.matchAll(/("(?:[^"\\]|\\.)*")|\b(const|new|import|from)\b|\b(0x[0-9a-f]{2})\b|([^"\w]+|\w+)/g);
   target.replaceChildren(
     ...Array.from(tokens, ([token, string, keyword, number]) => {
       const name = string ? "string" : keyword ? "keyword" : number ? "number" : "";

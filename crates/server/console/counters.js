@@ -1,6 +1,6 @@
-// Messages and bytes each way, time since open, and the round trip of the last echo.
+// Messages and bytes each way, and which of those that come are echoes.
 
-import { formatDelay, formatSize, formatUptime } from "./bytes.js";
+import { formatSize } from "./bytes.js";
 
 const MAX_PENDING = 256;
 
@@ -9,33 +9,23 @@ export class Counters {
   #sent = { messages: 0, bytes: 0 };
   #received = { messages: 0, bytes: 0 };
   #pending = [];
-  #openedAt = 0;
-  #tick = 0;
 
   /** `show(id, text)` puts a number on the page. */
   constructor(show) {
     this.#show = show;
   }
 
-  /** A new connection: everything starts at zero. */
-  opened() {
-    this.ended();
+  /** Another target: everything starts at zero. */
+  reset() {
     this.#sent = { messages: 0, bytes: 0 };
     this.#received = { messages: 0, bytes: 0 };
-    this.#openedAt = performance.now();
+    this.#pending = [];
     this.#showTraffic("sent", this.#sent);
     this.#showTraffic("received", this.#received);
-    this.#show("round-trip", "–");
-    this.#showUptime();
-    this.#tick = setInterval(() => this.#showUptime(), 1000);
   }
 
-  /** The connection is over: the numbers stay, the clock stops. */
-  ended() {
-    if (!this.#tick) return;
-    clearInterval(this.#tick);
-    this.#tick = 0;
-    this.#showUptime();
+  /** The connection is new: no echo comes from an old one. */
+  forget() {
     this.#pending = [];
   }
 
@@ -52,7 +42,6 @@ export class Counters {
     if (index < 0) return undefined;
     const roundTrip = performance.now() - this.#pending[index].at;
     this.#pending.splice(0, index + 1);
-    this.#show("round-trip", formatDelay(roundTrip));
     return roundTrip;
   }
 
@@ -65,9 +54,5 @@ export class Counters {
   #showTraffic(name, { messages, bytes }) {
     this.#show(`${name}-messages`, messages.toLocaleString("en"));
     this.#show(`${name}-bytes`, formatSize(bytes));
-  }
-
-  #showUptime() {
-    this.#show("uptime", formatUptime(performance.now() - this.#openedAt));
   }
 }

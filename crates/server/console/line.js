@@ -1,5 +1,17 @@
-// The line: one WebSocket at a time, seen as a state. An old socket is abandoned before a new one
-// opens, so no late event of it can touch the new one.
+// The line of this page: a `Socket` that comes back by itself, seen as a state. A new one is made
+// only when a person connects to something; what the old one still says is not listened to.
+
+import { Socket } from "./socket.js";
+import { PAGE } from "./trouble.js";
+
+/** The text that this server answers, empty where it has none. */
+const WORD = document.querySelector("meta[name=heartbeat-word]")?.content ?? "";
+
+/** Short, so that a person can watch it find a dead line; the usual is 25 s and 20 s. */
+export const HEARTBEAT = { word: WORD, interval: 5000, timeout: 5000 };
+
+/** Whether a silent line to this URL can be asked for a sign of life. */
+export const hasHeartbeat = (url) => isOwnServer(url) && WORD !== "";
 
 /** What the close codes mean (RFC 6455 §7.4.1 and the IANA registry). */
 const CLOSE_CODES = new Map([
@@ -37,71 +49,97 @@ export function endpointUrl(endpoint) {
 /** The subprotocols in a comma-separated list. */
 export const subprotocols = (list) => list.split(",").map((name) => name.trim()).filter(Boolean);
 
+/** Whether this page's own server answers there: it takes the page's id, and trouble. */
+export const isOwnServer = (url) => new URL(url).host === location.host;
+
 /**
- * Connects, sends and reports.
+ * Connects, comes back, sends and reports.
  *
- * `onState` gets `{ name, url, … }`, with `name` one of `connecting`, `open` (with `protocol` and
- * `extensions`), `closing`, and `closed` (with `code`, `reason`, `opened`, or with `error` when the
- * browser refused to try). `onMessage` gets a string or an `ArrayBuffer`.
+ * `onState` gets `{ name, url, … }`, with `name` one of `connecting` (`attempt`), `open` (with
+ * `protocol` and `extensions`), `waiting` (`attempt` and `delay` in ms of the next attempt, and
+ * why: `cause`, `code`, `reason`, `advice`), `closing`, and `closed` (with `code`, `reason`, or
+ * with `error` when the browser refused to try); the last three say whether it `opened` before.
+ * `onMessage` gets a string or an `ArrayBuffer`, `onBeat` `{ isAnswer, roundTrip }`, `onReceipts`
+ * the receipts of messages whose fate a loss left unknown.
  */
 export class Line {
   #socket = null;
-  #onState;
-  #onMessage;
+  #on;
 
-  constructor({ onState, onMessage }) {
-    this.#onState = onState;
-    this.#onMessage = onMessage;
+  constructor(handlers) {
+    this.#on = handlers;
   }
 
-  get isOpen() {
-    return this.#socket?.readyState === WebSocket.OPEN;
+  /** Whether it is open or tries to be. */
+  get isActive() {
+    return [Socket.CONNECTING, Socket.OPEN].includes(this.#socket?.readyState);
+  }
+
+  /** What waits until the line is back: `{ messages, bytes }`. */
+  get outbox() {
+    return this.#socket?.outbox ?? { messages: 0, bytes: 0 };
   }
 
   connect(url, protocols) {
     this.#abandon();
-    this.#onState({ name: "connecting", url });
     let socket;
     try {
-      socket = new WebSocket(url, protocols);
+      socket = new Socket(named(url), protocols, { heartbeat: hasHeartbeat(url) && HEARTBEAT });
     } catch (error) {
-      this.#onState({ name: "closed", url, error: error.message });
+      this.#on.onState({ name: "closed", url, error: error.message });
       return;
     }
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
 
-    let opened = false;
-    socket.onopen = () => {
+    let opened = false; // since the last loss
+    const tell = (state) => this.#on.onState({ url, ...state });
+    const listen = (name, listener) =>
+      socket.addEventListener(name, (event) => socket === this.#socket && listener(event));
+    listen("connecting", ({ attempt }) => tell({ name: "connecting", attempt }));
+    listen("open", () => {
       opened = true;
-      const { protocol, extensions } = socket;
-      this.#onState({ name: "open", url, protocol, extensions });
-    };
-    socket.onmessage = ({ data }) => this.#onMessage(data);
-    socket.onclose = ({ code, reason }) => {
+      tell({ name: "open", protocol: socket.protocol, extensions: socket.extensions });
+    });
+    listen("message", ({ data }) => this.#on.onMessage(data));
+    listen("heartbeat", ({ isAnswer, roundTrip }) => this.#on.onBeat({ isAnswer, roundTrip }));
+    listen("down", ({ cause, code, reason, advice, attempt, delay, unknown }) => {
+      tell({ name: "waiting", cause, code, reason, advice, attempt, delay, opened });
+      this.#on.onReceipts(unknown);
+      opened = false;
+    });
+    listen("close", ({ cause, code, reason, advice }) => {
       this.#socket = null;
-      this.#onState({ name: "closed", url, code, reason, opened });
-    };
+      tell({ name: "closed", cause, code, reason, advice, opened });
+    });
   }
 
-  /** Starts the closing handshake; `closed` follows when the server has answered. */
+  /** Starts the closing handshake and comes back no more; `closed` follows. */
   disconnect() {
-    if (!this.#socket) return;
-    this.#onState({ name: "closing", url: this.#socket.url });
+    if (!this.isActive) return;
+    if (this.#socket.readyState === Socket.OPEN) this.#on.onState({ name: "closing", url: this.#socket.url });
     this.#socket.close(1000);
   }
 
-  /** Sends one message: text for a string, binary for bytes or a `Blob`. False if not open. */
+  /**
+   * Sends one message, now or when the line is back: text for a string, binary for bytes or a
+   * `Blob`. Gives its receipt; nothing when nobody would ever send it.
+   */
   send(data) {
-    if (!this.isOpen) return false;
-    this.#socket.send(data);
-    return true;
+    return this.isActive ? this.#socket.send(data) : undefined;
   }
 
   #abandon() {
-    if (!this.#socket) return;
-    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close(1000);
+    const socket = this.#socket;
     this.#socket = null;
+    socket?.close(1000);
   }
+}
+
+/** The URL with the page's id, by which the server knows whom to trouble. */
+function named(url) {
+  if (!isOwnServer(url)) return url;
+  const own = new URL(url);
+  own.searchParams.set("page", PAGE);
+  return own.href;
 }

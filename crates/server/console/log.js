@@ -8,6 +8,7 @@ const FOLDED_TEXT = 600; // UTF-16 units
 const FOLDED_LINES = 8;
 const FOLDED_ROWS = 4;
 const NARROW = 760; // CSS pixels: below it a dump has 8 bytes a row
+const RECEIPTS = { queued: " · waits", unknown: " · unknown" };
 const AT_END = 24; // CSS pixels
 
 export class Log {
@@ -18,6 +19,7 @@ export class Log {
   #scheduled = false;
   #droppedCount = 0;
   #lastTop = 0;
+  #receipts = new WeakMap(); // where each is shown
 
   constructor({ root, follow, dropped }) {
     this.#root = root;
@@ -30,7 +32,20 @@ export class Log {
 
   /** Adds a message: a digest of `bytes.js` with `direction` and, for an echo, `roundTrip` in ms. */
   message(record) {
-    this.#add(() => messageRow({ at: new Date(), ...record }, this.#root.clientWidth));
+    const at = new Date();
+    this.#add(() => {
+      const row = messageRow({ at, ...record }, this.#root.clientWidth);
+      if (record.receipt) this.#showReceipt(record.receipt, row);
+      return row;
+    });
+  }
+
+  /** Shows what is known of these messages by now. */
+  settled(receipts) {
+    for (const receipt of receipts) {
+      const shown = this.#receipts.get(receipt);
+      if (shown) showReceipt(shown, receipt);
+    }
   }
 
   /** Adds a line about the connection itself. */
@@ -44,6 +59,14 @@ export class Log {
     this.#droppedCount = 0;
     this.#root.replaceChildren();
     this.#showDropped();
+  }
+
+  #showReceipt(receipt, row) {
+    const shown = element("span", "receipt");
+    row.querySelector(".meta").append(shown);
+    this.#receipts.set(receipt, shown);
+    this.settled([receipt]);
+    if (receipt.state === "queued") receipt.done.then(() => this.settled([receipt]));
   }
 
   #add(build) {
@@ -111,6 +134,12 @@ function messageRow(record, width) {
   }
   row.append(timeOf(record.at), arrow, payload(record, width), meta);
   return row;
+}
+
+/** Says what became of a message that could not leave at once. */
+function showReceipt(shown, { state, why }) {
+  shown.dataset.receipt = state;
+  shown.textContent = state === "dropped" ? ` · dropped: ${why}` : (RECEIPTS[state] ?? "");
 }
 
 function eventRow(at, name, text) {

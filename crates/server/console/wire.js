@@ -1,8 +1,10 @@
 // The picture of the line: a pulse runs along it for each message, out on the upper strand and in
-// on the lower one, longer for larger messages. A flood shows as a dense train, not as more work.
+// on the lower one, longer for larger messages; a round one for each heartbeat. A flood shows as a
+// dense train, not as more work.
 
 const TRAVEL_MS = 900;
 const MIN_GAP_MS = 45;
+const BEAT_WIDTH = 11; // CSS pixels
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Wire {
@@ -26,6 +28,13 @@ export class Wire {
     else this.#run(direction, kind, size);
   }
 
+  /** A heartbeat runs along the line: out, or its answer back in. */
+  beat(direction) {
+    if (document.hidden) return;
+    if (STILL.matches) this.#glow(direction, 0, "var(--live)");
+    else this.#run(direction, "beat", 0);
+  }
+
   /** Removes what is under way: the line is gone. */
   cut() {
     for (const pulse of this.#track.querySelectorAll(".pulse")) pulse.remove();
@@ -36,7 +45,7 @@ export class Wire {
     pulse.className = "pulse";
     pulse.dataset.direction = direction;
     pulse.dataset.kind = kind;
-    const length = Math.min(72, 14 + 5 * Math.log2(1 + size / 16));
+    const length = kind === "beat" ? BEAT_WIDTH : Math.min(72, 14 + 5 * Math.log2(1 + size / 16));
     pulse.style.width = `${length}px`;
     this.#track.append(pulse);
 
@@ -44,11 +53,10 @@ export class Wire {
     if (direction === "in") path.reverse();
     const flight = pulse.animate({ transform: path }, { duration: TRAVEL_MS, easing: "cubic-bezier(.45,.05,.55,.95)" });
     flight.onfinish = () => pulse.remove();
-    this.#glow(direction, TRAVEL_MS * 0.85);
+    this.#glow(direction, TRAVEL_MS * 0.85, kind === "beat" ? "var(--live)" : undefined);
   }
 
-  #glow(direction, delay) {
-    const tint = `var(--${direction})`;
+  #glow(direction, delay, tint = `var(--${direction})`) {
     this.#ends[direction].animate([{ backgroundColor: tint, borderColor: tint }, {}], { duration: 500, delay, easing: "ease-out" });
   }
 }

@@ -56,6 +56,8 @@ pub struct ServeConfig {
     pub subprotocol: Setting<Vec<Subprotocol>>,
     /// Whose pages may open `/`; empty for the default policy.
     pub origin: Setting<Vec<OriginRule>>,
+    /// Whether the page may end the server.
+    pub demo: Setting<bool>,
     /// The largest message.
     pub max_message: Setting<ByteSize>,
     /// The largest frame, when set; see [`frame_limit`](Self::frame_limit).
@@ -182,6 +184,7 @@ impl ServeConfig {
             deflate: resolver.one("deflate")?,
             subprotocol: resolver.list("subprotocol")?,
             origin: resolver.list("origin")?,
+            demo: resolver.one("demo")?,
             max_message: resolver.one("max-message")?,
             max_frame: resolver.option("max-frame")?,
             max_fragments: resolver.one("max-fragments")?,

@@ -1,7 +1,8 @@
 //! What happens on the WebSocket endpoints: `/` greets and echoes, `/echo` only echoes.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdwire::handshake::{Reason, Refusal};
 use holdwire::proto::Ended;
@@ -10,6 +11,7 @@ use http::{Request, StatusCode};
 
 use crate::config::ServeConfig;
 use crate::http::Site;
+use crate::trouble::{HOLD, PageId, Trouble, Troubled};
 
 /// Counts handshakes and connections.
 #[derive(Debug)]
@@ -76,7 +78,7 @@ fn code(closed: &Closed) -> u16 {
 }
 
 /// The endpoint `/`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Talk {
     site: Arc<Site>,
     greeting: Option<Text>,
@@ -93,28 +95,102 @@ impl Talk {
         }
     }
 
+    /// Whether the page wants this handshake of its own refused.
+    pub(crate) fn refuses(&self, request: &Request<()>) -> bool {
+        let page = PageId::of_query(request.uri().query());
+        page.is_some_and(|page| {
+            let troubles = &self.site.troubles;
+            troubles.takes_refusal(page, Instant::now())
+        })
+    }
+
     /// Greets, logs what comes, and sends it back.
-    pub(crate) async fn run(self, mut socket: WebSocket) {
-        // How a connection ends is told to the observer; there is nothing to add.
-        let _: Result<(), Error> = self.talk(&mut socket).await;
+    ///
+    /// A connection that names no page carries one empty pointer for the trouble it will not have.
+    pub(crate) fn run(
+        self: Arc<Self>,
+        mut socket: WebSocket,
+        request: &Request<()>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let page = PageId::of_query(request.uri().query());
+        let troubled = page.and_then(|page| self.site.troubles.enter(page, Instant::now()));
+        let troubled = troubled.map(Box::new);
+        async move {
+            // How a connection ends is told to the observer; there is nothing to add.
+            let _: Result<(), Error> = match troubled {
+                None => self.talk(&mut socket).await,
+                Some(troubled) => Box::pin(self.talk_in_trouble(socket, troubled)).await,
+            };
+        }
     }
 
     async fn talk(&self, socket: &mut WebSocket) -> Result<(), Error> {
-        let metrics = &self.site.metrics;
-        if let Some(greeting) = &self.greeting {
-            metrics.sent(1, greeting.len() as u64);
-            socket.send(greeting.clone()).await?;
-        }
+        self.greet(socket).await?;
         while let Some(message) = socket.recv().await.transpose()? {
-            let bytes = message.len() as u64;
-            metrics.received(1, bytes);
-            log(&message);
-            if self.echoes {
-                metrics.sent(1, bytes);
-                socket.send(message).await?;
+            if let Some(echo) = self.take(message) {
+                socket.send(echo).await?;
             }
         }
         Ok(())
+    }
+
+    /// As `talk`, and suffers what its page asks for meanwhile.
+    async fn talk_in_trouble(
+        &self,
+        mut socket: WebSocket,
+        mut troubled: Box<Troubled>,
+    ) -> Result<(), Error> {
+        self.greet(&socket).await?;
+        loop {
+            let message = tokio::select! {
+                message = socket.recv() => message,
+                trouble = troubled.next() => {
+                    suffer(&socket, trouble);
+                    continue;
+                }
+            };
+            let Some(message) = message.transpose()? else {
+                return Ok(());
+            };
+            let Some(echo) = self.take(message) else {
+                continue;
+            };
+            let mut sending = pin!(socket.send(echo));
+            loop {
+                tokio::select! {
+                    sent = &mut sending => break sent?,
+                    trouble = troubled.next() => suffer(&socket, trouble),
+                }
+            }
+        }
+    }
+
+    async fn greet(&self, socket: &WebSocket) -> Result<(), Error> {
+        if let Some(greeting) = &self.greeting {
+            self.site.metrics.sent(1, greeting.len() as u64);
+            socket.send(greeting.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts and logs a message; what is to be sent back.
+    fn take(&self, message: Message) -> Option<Message> {
+        let bytes = message.len() as u64;
+        self.site.metrics.received(1, bytes);
+        log(&message);
+        if !self.echoes {
+            return None;
+        }
+        self.site.metrics.sent(1, bytes);
+        Some(message)
+    }
+}
+
+/// Does to a connection what its page asked for.
+fn suffer(socket: &WebSocket, trouble: Trouble) {
+    match trouble {
+        Trouble::Drop => socket.abort(),
+        Trouble::Hold => socket.play_dead(HOLD),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The plain HTTP side: pages, health, metrics, and what stands around each request.
+//! The plain HTTP side: pages, trouble, health, metrics, and what stands around each request.
 //!
 //! [`router`] answers every request that is no WebSocket handshake. Who asks is taken from the
 //! request's [`Peer`](holdwire::Peer) extension.
@@ -6,6 +6,7 @@
 mod access;
 mod health;
 mod page;
+mod trouble;
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,11 +19,13 @@ use holdwire::ServerHandle;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
+use tokio::sync::Notify;
 
 pub use health::Status;
 
 use crate::config::ServeConfig;
 use crate::metrics::{self, Metrics};
+use crate::trouble::Troubles;
 
 /// What the pages know about their server; one for all connections.
 #[derive(Debug)]
@@ -35,13 +38,24 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections come by TLS.
     pub is_secure: bool,
+    /// What pages ask for to see their connections come back.
+    pub troubles: Arc<Troubles>,
+    /// Whether the server is there to be shown: its pages may end it.
+    pub is_demo: bool,
+    pages: page::Pages,
+    drain: Notify,
     server: OnceLock<ServerHandle>,
 }
 
 impl Site {
     /// The site of a server that starts now.
     pub fn new(config: &ServeConfig) -> Self {
+        let troubles = Arc::new(Troubles::new());
         Self {
+            pages: page::Pages::new(troubles.token(), config),
+            troubles,
+            is_demo: config.demo.value,
+            drain: Notify::new(),
             metrics: Metrics::new(),
             status: Status::new(),
             trusted_proxies: config.trusted_proxy.value.clone(),
@@ -55,11 +69,25 @@ impl Site {
         // A site belongs to one server; a second call would change nothing.
         let _ = self.server.set(server);
     }
+
+    /// A page of a demonstration wants the server to go down.
+    fn ask_to_drain(&self) {
+        self.drain.notify_one();
+    }
+
+    /// Waits until a page of a demonstration wants the server to go down.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn asked_to_drain(&self) {
+        self.drain.notified().await;
+    }
 }
 
 /// The routes, with the host check and the access log around them.
 pub fn router(site: Arc<Site>) -> Router {
     page::routes()
+        .merge(trouble::routes(&site))
         .route("/health", get(health::all))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -4,7 +4,7 @@
 //!  main ──► cli ──► config ──► check_config, log, banner
 //!             │
 //!             ├──► serve ────► listen, endpoints, signals
-//!             │        ├─────► http (pages, health, access log) ──► metrics
+//!             │        ├─────► http (pages, health, access log) ──► metrics, trouble
 //!             │        └─────► proxy_headers (who the client is)
 //!             ├──► connect ──► the library's client, terminal or pipe
 //!             └──► check ────► way, link, probes ──► findings ──► text or JSON
@@ -30,3 +30,4 @@ pub mod proxy_headers;
 mod reflect;
 pub mod serve;
 mod signals;
+pub mod trouble;

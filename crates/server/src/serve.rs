@@ -1,11 +1,13 @@
 //! `holdwire serve`: from a checked configuration to a running server.
 
 use std::error::Error as _;
+use std::future::ready;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols};
+use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols, unavailable};
 use holdwire::proto::deflate::DeflateConfig;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
@@ -21,6 +23,9 @@ use crate::listen::listen;
 use crate::proxy_headers;
 use crate::reflect::reflect;
 use crate::signals::{Signals, end_on_signals};
+
+/// When a page whose handshake was refused at its own wish may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Listens, says where, and serves until the program is told to end.
 ///
@@ -71,8 +76,16 @@ fn build(
         plain
     };
     talking.heartbeat_word = config.heartbeat_word.word().cloned();
-    let talk = Talk::new(config, Arc::clone(site));
-    let root = Endpoint::new(move |socket, _| talk.clone().run(socket))
+    let talk = Arc::new(Talk::new(config, Arc::clone(site)));
+    let hook = Arc::clone(&talk);
+    let root = Endpoint::new(move |socket, request| Arc::clone(&talk).run(socket, &request))
+        .on_upgrade(move |upgrade| {
+            ready(if hook.refuses(&upgrade.request) {
+                Err(unavailable(RETRY_AFTER))
+            } else {
+                Ok(upgrade.accept())
+            })
+        })
         .origins(origins(config))
         .refuse_after_open()
         .subprotocols(subprotocols(config))

@@ -12,14 +12,19 @@ use crate::http::Site;
 /// The window that SIGINT leaves to closing handshakes.
 const INTERRUPT_WINDOW: Duration = Duration::from_millis(1500);
 
-/// Waits for a signal and shuts the server down; a second signal ends the wait.
+/// Waits for a signal, or for a page of a demonstration to ask for the same, and shuts the server
+/// down; a second signal ends the wait.
 pub(crate) async fn end_on_signals(
     mut signals: Signals,
     server: ServerHandle,
     site: Arc<Site>,
     config: &ServeConfig,
 ) {
-    let window = match signals.next().await {
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        () = site.asked_to_drain() => Signal::Terminate,
+    };
+    let window = match signal {
         Signal::Terminate => config.drain.value,
         Signal::Interrupt => INTERRUPT_WINDOW.min(config.drain.value),
     };

@@ -147,6 +147,15 @@ pub const SETTINGS: &[SettingSpec] = &[
                when none is named: this server's own and, on loopback, those of this machine",
     },
     SettingSpec {
+        name: "demo",
+        group: WEBSOCKET,
+        arity: Arity::Switch,
+        value_name: "BOOL",
+        default: &["false"],
+        help: "Lets whoever opens the page on / end the whole server by a button, to watch a \
+               drain; never where others depend on it",
+    },
+    SettingSpec {
         name: "max-message",
         group: LIMITS,
         arity: Arity::One,

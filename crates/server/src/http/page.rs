@@ -1,10 +1,12 @@
 //! The pages, embedded in the program: they work without a network and without files.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Path;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
@@ -14,6 +16,8 @@ use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::Site;
+use crate::config::{ServeConfig, Value};
+use crate::trouble::Token;
 
 /// A file of the console: its name, media type and bytes.
 struct File(&'static str, &'static str, &'static str);
@@ -34,6 +38,9 @@ macro_rules! file {
     };
 }
 
+/// The page on `/`; the one file that is made for this start of the server.
+const INDEX: &str = "index.html";
+
 const FILES: &[File] = &[
     file!("index.html", HTML),
     file!("classic.html", HTML),
@@ -41,34 +48,74 @@ const FILES: &[File] = &[
     file!("bytes.js", SCRIPT),
     file!("code.js", SCRIPT),
     file!("counters.js", SCRIPT),
+    file!("drops.js", SCRIPT),
+    file!("figures.js", SCRIPT),
+    file!("history.js", SCRIPT),
     file!("line.js", SCRIPT),
     file!("log.js", SCRIPT),
     file!("socket.js", SCRIPT),
+    file!("state.js", SCRIPT),
+    file!("talk.js", SCRIPT),
     file!("theme.js", SCRIPT),
+    file!("timeline.js", SCRIPT),
+    file!("trouble.js", SCRIPT),
     file!("wire.js", SCRIPT),
+    file!("line.css", STYLE),
     file!("style.css", STYLE),
     file!("favicon.svg", PICTURE),
 ];
 
+/// Where the page names the token of this start, and the text that `/` takes for a ping.
+const TOKEN_MARK: &str = "{token}";
+const WORD_MARK: &str = "{heartbeat-word}";
+
+/// What is around the parts of the page that only `--demo` shows.
+const DEMO_MARKS: (&str, &str) = ("<!--demo-->", "<!--/demo-->");
+
+/// Every file of the console, ready to be served.
+#[derive(Debug)]
+pub(super) struct Pages(Vec<Asset>);
+
 /// A file with the fields of its answer.
+#[derive(Debug)]
 struct Asset {
     name: &'static str,
     media_type: &'static str,
-    body: &'static str,
+    body: Bytes,
     tag: String,
     policy: String,
 }
 
-static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| FILES.iter().map(Asset::new).collect());
+impl Pages {
+    /// The files, the page with this token and what it has to know of the configuration.
+    pub(super) fn new(token: &Token, config: &ServeConfig) -> Self {
+        let (word, is_demo) = (config.heartbeat_word.show(), config.demo.value);
+        let file = |File(name, media_type, body): &File| {
+            let body = match *name {
+                INDEX => Cow::Owned(index(body, token, &word, is_demo)),
+                _ => Cow::Borrowed(*body),
+            };
+            Asset::new(name, media_type, body)
+        };
+        Self(FILES.iter().map(file).collect())
+    }
+
+    fn answer(&self, name: &str, request: &HeaderMap) -> Response {
+        match self.0.iter().find(|asset| asset.name == name) {
+            Some(asset) => asset.answer(request),
+            None => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
+        }
+    }
+}
 
 impl Asset {
-    fn new(File(name, media_type, body): &File) -> Self {
+    fn new(name: &'static str, media_type: &'static str, body: Cow<'static, str>) -> Self {
         let mut tag = String::from("\"");
-        for byte in Sha256::digest(body).iter().take(12) {
+        for byte in Sha256::digest(body.as_bytes()).iter().take(12) {
             write!(tag, "{byte:02x}").expect("a String takes all that is written to it");
         }
         tag.push('"');
-        let scripts = inline_scripts(body);
+        let scripts = inline_scripts(&body);
         let script_policy = match scripts.is_empty() {
             true => String::new(),
             false => format!("script-src 'self'{scripts}; "),
@@ -76,7 +123,10 @@ impl Asset {
         Self {
             name,
             media_type,
-            body,
+            body: match body {
+                Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+                Cow::Owned(text) => Bytes::from(text),
+            },
             tag,
             policy: format!(
                 "default-src 'self'; {script_policy}connect-src 'self' ws: wss:; \
@@ -89,7 +139,8 @@ impl Asset {
         let fields = [
             (CONTENT_TYPE, self.media_type),
             (ETAG, &self.tag),
-            (CACHE_CONTROL, "no-cache"),
+            // The page has the token of this start: it is nobody else's to keep.
+            (CACHE_CONTROL, "private, no-cache"),
             (CONTENT_SECURITY_POLICY, &self.policy),
         ];
         let known = request
@@ -104,33 +155,51 @@ impl Asset {
         if is_known {
             (StatusCode::NOT_MODIFIED, fields).into_response()
         } else {
-            (fields, self.body).into_response()
+            (fields, self.body.clone()).into_response()
         }
     }
 }
 
 /// The routes of the pages.
 pub(super) fn routes() -> Router<Arc<Site>> {
+    let page = |name: &'static str| {
+        get(
+            async move |State(site): State<Arc<Site>>, headers: HeaderMap| {
+                site.pages.answer(name, &headers)
+            },
+        )
+    };
     Router::new()
-        .route(
-            "/",
-            get(async |headers: HeaderMap| file("index.html", &headers)),
-        )
-        .route(
-            "/classic",
-            get(async |headers: HeaderMap| file("classic.html", &headers)),
-        )
+        .route("/", page(INDEX))
+        .route("/classic", page("classic.html"))
         .route(
             "/console/{name}",
-            get(async |Path(name): Path<String>, headers: HeaderMap| file(&name, &headers)),
+            get(
+                async |State(site): State<Arc<Site>>,
+                       Path(name): Path<String>,
+                       headers: HeaderMap| { site.pages.answer(&name, &headers) },
+            ),
         )
 }
 
-fn file(name: &str, request: &HeaderMap) -> Response {
-    match ASSETS.iter().find(|asset| asset.name == name) {
-        Some(asset) => asset.answer(request),
-        None => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
+/// The page of this start.
+fn index(template: &str, token: &Token, word: &str, is_demo: bool) -> String {
+    let mut page = template
+        .replace(TOKEN_MARK, token.as_str())
+        .replace(WORD_MARK, &attribute(word));
+    let (begin, end) = DEMO_MARKS;
+    while !is_demo
+        && let Some(from) = page.find(begin)
+        && let Some(length) = page[from..].find(end)
+    {
+        page.replace_range(from..from + length + end.len(), "");
     }
+    page
+}
+
+/// A text as the value of an attribute in double quotes.
+fn attribute(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;")
 }
 
 /// The hashes of the scripts inside of a page, so that they and no others may run (CSP 3 §2.3.1).
@@ -172,5 +241,20 @@ mod tests {
             hashes,
             " 'sha256-xsuTGwM1pbHxJt6Bcu7KLls/Z+Q7K2yHs6kiFf8OBkA='"
         );
+    }
+
+    #[test]
+    fn page_has_its_token_and_only_in_a_demonstration_what_belongs_to_it() {
+        let token = Token::random();
+        let File(.., template) = FILES.iter().find(|File(name, ..)| *name == INDEX).unwrap();
+        assert_eq!(template.matches(TOKEN_MARK).count(), 1);
+
+        let made = |is_demo| index(template, &token, "a \"b\" & c", is_demo);
+        let (page, demo) = (made(false), made(true));
+
+        assert!(page.contains(token.as_str()) && demo.contains(token.as_str()));
+        assert!(!page.contains("drain") && demo.contains("data-trouble=\"drain\""));
+        assert!(page.contains("content=\"a &quot;b&quot; &amp; c\""));
+        assert!(page.ends_with("</html>\n") && demo.ends_with("</html>\n"));
     }
 }

@@ -20,3 +20,4 @@ mod robustness;
 mod running;
 mod signals;
 mod tls;
+mod trouble;
