@@ -218,6 +218,15 @@ impl Endpoint {
             .expect("message is taken");
     }
 
+    /// As [`Endpoint::send`], whatever comes of it.
+    pub fn try_send(
+        &mut self,
+        message: impl Into<Message>,
+    ) -> Result<(), holdwire_proto::SendError> {
+        let message = message.into();
+        self.with(|connection, cx| connection.sender(cx).message(message))
+    }
+
     pub fn ping(&mut self, payload: &[u8]) {
         self.with(|connection, cx| connection.sender(cx).ping(payload))
             .expect("ping is taken");

@@ -6,6 +6,7 @@ mod common;
 mod advice;
 mod conversation;
 mod garbage;
+mod heartbeat;
 mod splitting;
 mod stream;
 mod truncation;
