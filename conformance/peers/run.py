@@ -4,7 +4,8 @@
     HOLDWIRE_BIN=target/release/holdwire conformance/peers/run.py [--only server|client]
 
 Python `websockets` and `aiohttp`, npm `ws` and Node's own WebSocket drive `holdwire serve`; the
-servers of the first three are driven by `holdwire connect`, and examined by `holdwire check`.
+servers of the first three are driven by `holdwire connect` and the TypeScript `Socket`, and examined
+by `holdwire check`.
 """
 
 import argparse
@@ -17,12 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+MODULE = harness.REPOSITORY / "crates" / "server" / "console" / "socket.js"
 NODE_SECONDS = 300
 
 
 async def check_our_server(checks, certificate):
     """Every client library against `holdwire serve`."""
     import classic_request
+    import keepalive
     import python_clients as python
 
     options = [*python.LIMIT, "--subprotocol", "chat", "--subprotocol", "superchat"]
@@ -46,15 +49,18 @@ async def check_our_server(checks, certificate):
         }
         script = HERE / "node_clients.mjs"
         await harness.run_node(script, settings, checks, seconds=NODE_SECONDS)
+    await keepalive.check_our_server(checks)
 
 
 async def check_our_client(checks, certificate):
-    """`holdwire connect` and `holdwire check` against every server library."""
+    """`holdwire connect`, `holdwire check` and `Socket` against every server library."""
+    import keepalive
     from doctor import check_doctor
     from terminal_client import check_terminal_client
 
     await check_terminal_client(checks, certificate)
     await check_doctor(checks, certificate)
+    await keepalive.check_our_clients(checks, MODULE)
 
 
 async def suite(checks, only):
