@@ -75,6 +75,10 @@ fn run(options: &Options) -> Result<bool, Failure> {
             gate::build(&workspace, &runner(20))?;
             scripts::bench(&workspace, &runner(120), &options.rest)?;
         }
+        Command::Endure => {
+            gate::build(&workspace, &runner(20))?;
+            scripts::endure(&workspace, &runner(24 * 60), &options.rest)?;
+        }
     }
     Ok(true)
 }

@@ -11,7 +11,8 @@ usage: cargo xtask COMMAND
   layers                                   no crate imports one above it
   conformance [ARGUMENT…]                  all Autobahn cases, both roles
   fuzz [--minutes N] [TARGET…]             each fuzz target for N minutes (10)
-  bench [ARGUMENT…]                        the benchmarks of bench/";
+  bench [ARGUMENT…]                        the benchmarks of bench/
+  endure [--minutes N] [--page FILE]       a page with the classic heartbeat stays connected (10)";
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Fuzz,
     /// The benchmarks.
     Bench,
+    /// A page in a browser for minutes on end.
+    Endure,
 }
 
 /// A parsed command line.
@@ -68,6 +71,7 @@ impl Options {
             Some("conformance") => Command::Conformance,
             Some("fuzz") => Command::Fuzz,
             Some("bench") => Command::Bench,
+            Some("endure") => Command::Endure,
             Some(other) => return Err(format!("there is no command {other}")),
         };
         let mut options = Self {
@@ -92,8 +96,8 @@ impl Options {
                     let wrong = || format!("--minutes wants a whole number above 0, not {text}");
                     options.minutes = Some(minutes.ok_or_else(wrong)?);
                 }
-                (Command::Conformance | Command::Fuzz | Command::Bench, _) => {
-                    options.rest.push(argument);
+                (Command::Conformance | Command::Fuzz | Command::Bench | Command::Endure, _) => {
+                    options.rest.push(argument)
                 }
                 _ => return Err(format!("{argument} is not an argument of this command")),
             }

@@ -122,6 +122,16 @@ pub(crate) fn autobahn_full(
     )
 }
 
+/// A page with the classic heartbeat, left open for minutes; the release binary must be built.
+pub(crate) fn endure(
+    workspace: &Workspace,
+    runner: &Runner,
+    arguments: &[String],
+) -> Result<(), Failure> {
+    let endure = workspace.path("conformance/reconnect/endure.py");
+    runner.run(script(workspace, &endure)?.args(arguments))
+}
+
 /// The benchmarks: a workspace of its own with its own target directory, run in its folder.
 pub(crate) fn bench(
     workspace: &Workspace,
