@@ -1,6 +1,8 @@
 //! What the built program is judged by, from outside, over real sockets.
 //!
-//! Nothing here imports holdwire's own crates: a suite that read frames with the code under test
-//! would share its mistakes.
+//! [`bad_inputs`] imports nothing of holdwire's own: a suite that read frames with the code under
+//! test would share its mistakes. [`drain`] uses holdwire's clients, because it proves what the two
+//! ends do together.
 
 pub mod bad_inputs;
+pub mod drain;

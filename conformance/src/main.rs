@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use holdwire_conformance::bad_inputs;
+use holdwire_conformance::{bad_inputs, drain};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("bad-inputs") => bad_inputs::command(arguments),
+        Some("drain") => drain::command(arguments),
         _ => {
-            eprintln!("usage: holdwire-conformance bad-inputs --help");
+            eprintln!("usage: holdwire-conformance bad-inputs|drain --help");
             ExitCode::from(2)
         }
     }

@@ -28,13 +28,20 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 7] {
+    pub(crate) fn all() -> [Self; 8] {
         [
             Self {
                 name: "bad-inputs",
                 minutes: 4,
                 about: "the catalogue of bad inputs over TCP",
                 source: "src/bad_inputs",
+                arguments: &[],
+            },
+            Self {
+                name: "drain",
+                minutes: 3,
+                about: "a thousand clients through a drain, a crash, and back",
+                source: "src/drain",
                 arguments: &[],
             },
             Self {
