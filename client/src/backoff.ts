@@ -17,6 +17,5 @@ export function jitter(ceiling: Milliseconds, random: number): Milliseconds {
 
 /** The delay for a server that asked to be left alone for longer: from half the cap up to the cap. */
 export function later(cap: Milliseconds, random: number): Milliseconds {
-  const half = Math.floor(cap / 2);
-  return half + jitter(half, random);
+  return jitter(cap, 0.5) + jitter(jitter(cap, 0.5), random);
 }

@@ -1,6 +1,5 @@
 import type { Milliseconds } from "./backoff.js";
-import type { Cause, LossInfo } from "./options.js";
-import type { Receipt } from "./outbox.js";
+import type { LossInfo } from "./options.js";
 
 /** An attempt begins. */
 export interface ConnectingEvent extends Event {
@@ -14,17 +13,18 @@ export interface DownEvent extends Event, LossInfo {
   readonly attempt: number;
   /** The time until then; a hint that the network is back may shorten it. */
   readonly delay: Milliseconds;
-  /** Messages of which nobody knows whether they arrived. They are not sent again. */
-  readonly unknown: readonly Receipt[];
+}
+
+/** A message came. It has what is used of a `MessageEvent`. */
+export interface ReceivedEvent extends Event {
+  /** A string, or binary data as `binaryType` says. */
+  readonly data: any;
+  /** The origin of the server. */
+  readonly origin: string;
 }
 
 /** The socket has stopped for good. */
-export interface StopEvent extends Event, Omit<LossInfo, "cause"> {
-  /** What caused it; `undefined` when the application asked for it. */
-  readonly cause: Cause | undefined;
-  /** Messages of which nobody knows whether they arrived. */
-  readonly unknown: readonly Receipt[];
-}
+export interface StopEvent extends Event, LossInfo {}
 
 /** A heartbeat was sent, or answered. */
 export interface BeatEvent extends Event {
@@ -46,7 +46,7 @@ export interface SocketEventMap {
   /** The connection is there; each time. What is sent in its handlers goes before what waited. */
   open: Event;
   /** A message came; answers to heartbeats are not shown. */
-  message: MessageEvent;
+  message: ReceivedEvent;
   /** For information; what counts is `down` or `close`. */
   error: TroubleEvent;
   /** The connection is lost or the attempt failed; it will try again. */

@@ -9,10 +9,11 @@ export interface Pulse {
 }
 
 /**
- * What to do next: nothing; send a beat and call {@link Heartbeat.sent}; let frames in that wait in
- * a queue and then call {@link Heartbeat.settled}; give the line up.
+ * What to do next: nothing; send a beat, or one with a short deadline, and call
+ * {@link Heartbeat.sent}; let frames in that wait in a queue and then call
+ * {@link Heartbeat.settled}; give the line up.
  */
-export type Verdict = "none" | "beat" | "settle" | "dead";
+export type Verdict = "none" | "beat" | "probe" | "settle" | "dead";
 
 /** A timer that fires later than this tells of a page or a machine that did not run. */
 export const LATE: Milliseconds = 2_000;
@@ -37,17 +38,24 @@ export class Heartbeat {
   deadline: number;
   /** How long the last answer to a beat took; `null` before the first. */
   roundTrip: Milliseconds | null = null;
+  /** So many messages had been sent before the beat that was answered last: they have arrived. */
+  proven = 0;
 
+  #probe: Milliseconds;
   #isAsking = false;
-  #isProbe = false;
   #strikes = 0;
+  /** Messages that a beat has followed, and when the first one after them was sent. */
+  #mark: number;
   #wroteAt = Infinity;
   #beats: { at: number; mark: number }[] = [];
 
   constructor(
     readonly pulse: Pulse,
+    mark: number,
     now: number,
   ) {
+    this.#probe = Math.min(pulse.timeout, PROBE);
+    this.#mark = mark;
     this.deadline = now + pulse.interval;
   }
 
@@ -58,35 +66,38 @@ export class Heartbeat {
     this.deadline = Math.min(now, this.#wroteAt) + this.pulse.interval;
   }
 
-  /** Something was sent that no beat followed yet: one will, also when the line is not silent. */
-  wrote(now: number): void {
-    this.#wroteAt = Math.min(now, this.#wroteAt);
+  /** So many messages were sent. A beat will follow the last one, also if the line is not silent. */
+  wrote(count: number, now: number): void {
+    if (count > this.#mark) this.#wroteAt = Math.min(now, this.#wroteAt);
   }
 
-  /**
-   * The word came that answers beats. Returns the mark of the beat that it answers, or `undefined`
-   * when no beat waits for an answer: then the word is somebody else's message.
-   */
-  answered(now: number): number | undefined {
+  /** The word came that answers beats. Says whether a beat waits for it; else it is a message. */
+  answered(now: number): boolean {
     const beat = this.#beats.shift();
-    if (beat) this.roundTrip = now - beat.at;
-    return beat?.mark;
+    if (!beat) return false;
+    this.roundTrip = now - (beat as any)[0];
+    this.proven = (beat as any)[1];
+    return true;
   }
 
-  /** A beat was sent. All that was sent before it has arrived when it is answered: the mark. */
-  sent(now: number, mark: number): void {
-    if (this.#beats.length < MAX_BEATS) this.#beats.push({ at: now, mark });
-    const { timeout } = this.pulse;
+  /** A beat was sent after so many messages: those have arrived when it is answered. */
+  sent(mark: number, now: number, isProbe: boolean): void {
+    this.#mark = mark;
+    if (this.#beats.length < MAX_BEATS) this.#beats.push([now, mark] as any);
     this.#isAsking = true;
-    this.deadline = now + (this.#isProbe ? Math.min(timeout, PROBE) : timeout);
-    this.#isProbe = false;
+    this.deadline = now + (isProbe ? this.#probe : this.pulse.timeout);
     this.#wroteAt = Infinity;
   }
 
-  /** The {@link deadline} has come; called earlier, it does nothing. */
-  timeout(now: number): Verdict {
+  /**
+   * The {@link deadline} may have come.
+   *
+   * @param isLate - whether the timer fired by more than {@link LATE} at another time than it was
+   *   set to, whatever it was set for
+   */
+  timeout(now: number, isLate: boolean): Verdict {
+    if (isLate) return "settle";
     if (now < this.deadline) return "none";
-    if (now - this.deadline > LATE) return "settle";
     return this.#isAsking ? "dead" : "beat";
   }
 
@@ -95,14 +106,9 @@ export class Heartbeat {
    * that the page or the network is back.
    */
   settled(now: number): Verdict {
-    if (this.#isAsking) {
-      if (now - this.deadline <= LATE) {
-        this.deadline = Math.min(this.deadline, now + Math.min(this.pulse.timeout, PROBE));
-        return "none";
-      }
-      if (this.#strikes++) return "dead";
-    }
-    this.#isProbe = true;
-    return "beat";
+    if (!this.#isAsking) return "probe";
+    if (now - this.deadline > LATE) return this.#strikes++ ? "dead" : "probe";
+    this.deadline = Math.min(this.deadline, now + this.#probe);
+    return "none";
   }
 }

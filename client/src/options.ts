@@ -1,7 +1,8 @@
 import type { Advice } from "./advice.js";
 import type { Milliseconds } from "./backoff.js";
-import type { Bounds } from "./outbox.js";
-import type { Decision } from "./reconnect.js";
+import type { Pulse } from "./heartbeat.js";
+import type { Bounds, Receipt } from "./outbox.js";
+import type { Decision, Policy } from "./reconnect.js";
 
 /** What caused a loss. Only `close` comes with a code and a reason of the peer or the browser. */
 export type Cause =
@@ -18,8 +19,8 @@ export type Cause =
 
 /** How a connection or an attempt ended. */
 export interface LossInfo {
-  /** What caused it. */
-  readonly cause: Cause;
+  /** What caused it; `undefined` when the application asked for it. */
+  readonly cause: Cause | undefined;
   /** The close code; 1006 where there was no closing handshake. */
   readonly code: number;
   /** The close reason, or the message of the error. */
@@ -28,6 +29,8 @@ export interface LossInfo {
   readonly wasClean: boolean;
   /** What the close reason says about coming back, if it says anything. */
   readonly advice: Advice | undefined;
+  /** Messages of which nobody knows whether they arrived. They are not sent again. */
+  readonly unknown: readonly Receipt[];
 }
 
 /** What a function for the URL or the subprotocols is told. */
@@ -94,8 +97,6 @@ export interface SocketOptions {
   maxAttempts?: number;
   /** The longest delay that the server's advice may ask for. Default 300,000 ms. */
   maxAdvice?: Milliseconds;
-  /** Where the server's advice names a URL, go there once, but never from `wss` to `ws`. Default `false`. */
-  followAdvice?: boolean;
   /** What follows a loss, by close code, or by a function; `undefined` is the default decision. */
   decisions?:
     | { readonly [code: number]: Decision }
@@ -104,4 +105,57 @@ export interface SocketOptions {
   outbox?: Partial<Bounds>;
   /** The class to connect with. Default: the global `WebSocket`, which Node has from 22. */
   WebSocket?: WebSocketClass;
+}
+
+/** All options in one, none missing. */
+export interface Settings
+  extends Policy,
+    Pulse,
+    Bounds,
+    Required<Pick<HeartbeatOptions, "word" | "reply">>,
+    Pick<SocketOptions, "decisions" | "heartbeat"> {
+  WebSocket: WebSocketClass;
+  random: () => number;
+}
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws RangeError when a time or a bound is not a positive number
+ * @throws TypeError when there is no class to connect with
+ */
+export function settingsOf(options: SocketOptions): Settings {
+  const settings: any = {
+    first: 500,
+    cap: 20_000,
+    minUptime: 10_000,
+    connectTimeout: 10_000,
+    maxAttempts: Infinity,
+    maxAdvice: 300_000,
+    interval: 25_000,
+    timeout: 20_000,
+    messages: 1_000,
+    bytes: 1 << 20,
+    expiry: 60_000,
+    overflow: "reject",
+    word: "HeartBeat",
+    heartbeat: true,
+    WebSocket: globalThis.WebSocket,
+    random: Math.random,
+  };
+  for (const group of [options, options.backoff, options.outbox, options.heartbeat]) {
+    for (const [name, value] of Object.entries(group || {})) {
+      if (value === undefined) continue;
+      if (typeof settings[name] === "number" && !(value > 0)) throw new RangeError(name);
+      settings[name] = value;
+    }
+  }
+  settings.reply ??= settings.word;
+  if (settings.fixed) {
+    // All of the ceiling, which is always the same.
+    settings.first = settings.cap = settings.fixed;
+    settings.random = () => 1;
+  }
+  if (!settings.WebSocket) throw new TypeError("no WebSocket");
+  return settings;
 }

@@ -1,7 +1,7 @@
 import type { Milliseconds } from "./backoff.js";
 
 /** What can be sent. */
-export type Data = string | ArrayBufferLike | Blob | ArrayBufferView;
+export type Data = string | ArrayBuffer | Blob | ArrayBufferView<ArrayBuffer>;
 
 /**
  * What is known of a message:
@@ -41,6 +41,20 @@ export interface Bounds {
   overflow: "reject" | "drop-oldest";
 }
 
+/** Counts since the beginning. */
+export interface Counters {
+  /** Connections that were opened. */
+  opened: number;
+  /** Messages that came, answers to heartbeats left out. */
+  received: number;
+  /** Messages that were given to a connection. */
+  sent: number;
+  /** Messages that were dropped. */
+  dropped: number;
+  /** Messages of which nobody knows whether they arrived. */
+  unknown: number;
+}
+
 /** The part of a `WebSocket` that takes messages. */
 export interface Pipe {
   readonly readyState: number;
@@ -50,36 +64,27 @@ export interface Pipe {
 
 class Entry implements Receipt {
   state: ReceiptState = "queued";
-  why: DropReason | undefined = undefined;
+  declare why: DropReason | undefined;
   /** While it waits: the message, its size in bytes, and until when it may wait. */
-  data: Data | undefined = undefined;
-  size = 0;
-  until = 0;
-  /** Once it was handed over: what must have left the pipe's buffer before it has. */
-  drainedAt = 0;
+  declare data: Data | undefined;
+  declare size: number;
+  declare until: number;
 
-  #done: Promise<Receipt> | undefined;
-  #resolve: ((receipt: Receipt) => void) | undefined;
-
-  get done(): Promise<Receipt> {
-    return (this.#done ??= new Promise((resolve) => {
-      if (this.state === "queued") this.#resolve = resolve;
-      else resolve(this);
-    }));
-  }
+  #resolve!: (receipt: Receipt) => void;
+  readonly done = new Promise<Receipt>((resolve) => {
+    this.#resolve = resolve;
+  });
 
   settle(state: ReceiptState, why?: DropReason): this {
     this.state = state;
     this.why = why;
-    this.data = undefined;
-    this.#resolve?.(this);
+    this.#resolve(this);
     return this;
   }
 }
 
-/** How often the pipe's buffer is looked at while something of ours is in it: less and less often. */
-const FIRST_LOOK: Milliseconds = 20;
-const LAST_LOOK: Milliseconds = 1_000;
+/** How often the pipe's buffer is looked at while something of ours is in it. */
+const LOOK: Milliseconds = 50;
 
 /**
  * Messages on their way: those that wait for a connection, and those that were handed to one and
@@ -89,133 +94,109 @@ const LAST_LOOK: Milliseconds = 1_000;
 export class Outbox {
   /** Bytes that wait here. */
   bytes = 0;
-  /** Messages handed over, dropped, and of unknown fate, since the beginning. */
-  sent = 0;
-  dropped = 0;
-  unknown = 0;
 
-  /** When {@link look} is due. */
-  #lookAt = Infinity;
-  #pause = FIRST_LOOK;
   #waiting: Entry[] = [];
+  /** Handed over and not proven to have arrived. */
   #unproven: Entry[] = [];
-  /** Bytes that the present pipe's buffer has taken. */
-  #taken = 0;
+  /** When the pipe's buffer is looked at. */
+  #lookAt = Infinity;
   #isStopped = false;
 
-  constructor(readonly bounds: Bounds) {}
+  constructor(
+    readonly bounds: Bounds,
+    readonly counters: Counters,
+  ) {}
 
   /** Messages that wait here. */
   get messages(): number {
     return this.#waiting.length;
   }
 
-  /** When {@link expire} or {@link look} is due. */
+  /** When {@link flush} is due. */
   get deadline(): number {
     return Math.min(this.#lookAt, this.#waiting[0]?.until ?? Infinity);
   }
 
   /** Takes a message: hands it to the pipe if there is one with room, else keeps it. */
   send(data: Data, pipe: Pipe | undefined, isFirst: boolean, now: number): Receipt {
+    const { messages, bytes, expiry, overflow } = this.bounds;
     const entry = new Entry();
-    if (pipe && (isFirst || !this.messages) && this.#hasRoom(pipe)) {
-      return this.#hand(entry, data, pipe, now);
-    }
-    const { bounds } = this;
-    if (this.#isStopped) {
-      this.dropped++;
-      return entry.settle("dropped", "stopped");
+    if ((isFirst || !this.messages) && this.#hasRoom(pipe)) {
+      return this.#hand(entry, data, pipe as Pipe, now);
     }
     const size = sizeOf(data);
-    const isFull = () => this.messages >= bounds.messages || this.bytes + size > bounds.bytes;
-    if (bounds.overflow === "drop-oldest" && size <= bounds.bytes) {
-      while (this.messages && isFull()) this.#drop("displaced");
+    const isFull = () => this.#isStopped || this.messages >= messages || this.bytes + size > bytes;
+    while (overflow !== "reject" && size <= bytes && this.messages && isFull()) {
+      this.#drop(this.#take(), "displaced");
     }
-    if (isFull()) {
-      this.dropped++;
-      return entry.settle("dropped", "full");
-    }
-    entry.data = copyOf(data);
+    if (isFull()) return this.#drop(entry, "full");
+    // As it is now, whatever happens to the caller's buffer while it waits.
+    entry.data = structuredClone(data);
     entry.size = size;
-    entry.until = now + bounds.expiry;
+    entry.until = now + expiry;
     this.bytes += size;
     this.#waiting.push(entry);
     return entry;
   }
 
-  /** Hands over what waits, as far as the pipe has room. */
-  flush(pipe: Pipe, now: number): void {
-    this.expire(now);
+  /**
+   * Drops what has waited too long, hands over what waits as far as the pipe has room, and looks
+   * whether the pipe's buffer is empty.
+   */
+  flush(pipe: Pipe | undefined, now: number): void {
+    this.#expire(now);
     while (this.messages && this.#hasRoom(pipe)) {
       const entry = this.#take();
-      this.#hand(entry, entry.data as Data, pipe, now);
+      this.#hand(entry, entry.data as Data, pipe as Pipe, now);
+      entry.data = undefined;
     }
-  }
-
-  /** Drops what has waited too long. */
-  expire(now: number): void {
-    while (this.messages && (this.#waiting[0] as Entry).until <= now) this.#drop("expired");
-  }
-
-  /** Looks what has left the pipe's buffer. */
-  look(pipe: Pipe, now: number): void {
     if (now < this.#lookAt) return;
-    const drained = this.#taken - buffered(pipe);
-    let isBusy = false;
-    for (const entry of this.#unproven) {
-      if (entry.state !== "queued") continue;
-      isBusy = entry.drainedAt > drained;
-      if (isBusy) break;
-      entry.settle("written");
-    }
-    this.#pause = Math.min(this.#pause * 2, LAST_LOOK);
-    this.#lookAt = isBusy ? now + this.#pause : Infinity;
+    const isBusy = pipe?.bufferedAmount;
+    this.#lookAt = isBusy ? now + LOOK : Infinity;
+    if (!isBusy) settle(this.#unproven, "written");
   }
 
   /** All of the first so many messages handed over have arrived. */
   prove(mark: number): void {
-    while (this.#unproven.length && this.sent - this.#unproven.length < mark) {
-      const entry = this.#unproven.shift() as Entry;
-      if (entry.state === "queued") entry.settle("written");
-    }
+    const count = this.#unproven.length - this.counters.sent + mark;
+    settle(this.#unproven.splice(0, count), "written");
   }
 
   /** The pipe is gone. Returns what was handed to it and is not proven to have arrived. */
   lose(): Receipt[] {
-    const lost = this.#unproven;
-    for (const entry of lost) entry.settle("unknown");
-    this.unknown += lost.length;
-    this.#unproven = [];
-    this.#taken = 0;
+    const lost = this.#unproven.splice(0);
     this.#lookAt = Infinity;
+    this.counters.unknown += lost.length;
+    settle(lost, "unknown");
     return lost;
   }
 
   /** Drops all that waits, and all that comes. */
   stop(): void {
     this.#isStopped = true;
-    while (this.messages) this.#drop("stopped");
+    this.#lookAt = Infinity;
+    this.#expire(Infinity);
   }
 
-  #hasRoom(pipe: Pipe): boolean {
-    return pipe.readyState === 1 && buffered(pipe) < this.bounds.bytes;
+  #hasRoom(pipe: Pipe | undefined): boolean {
+    return pipe?.readyState === 1 && !(pipe.bufferedAmount >= this.bounds.bytes);
   }
 
   #hand(entry: Entry, data: Data, pipe: Pipe, now: number): Receipt {
-    const before = buffered(pipe);
     pipe.send(data);
-    this.sent++;
-    entry.data = undefined;
-    entry.drainedAt = this.#taken += buffered(pipe) - before;
+    this.counters.sent++;
     this.#unproven.push(entry);
-    if (!buffered(pipe)) entry.settle("written");
-    else if (this.#lookAt === Infinity) {
-      this.#pause = FIRST_LOOK;
-      this.#lookAt = now + FIRST_LOOK;
-    }
+    if (!pipe.bufferedAmount) entry.settle("written");
+    else this.#lookAt = Math.min(this.#lookAt, now + LOOK);
     const { length, 0: oldest } = this.#unproven;
     if (length > this.bounds.messages && oldest?.state === "written") this.#unproven.shift();
     return entry;
+  }
+
+  #expire(now: number): void {
+    while ((this.#waiting[0]?.until as number) <= now) {
+      this.#drop(this.#take(), "expired");
+    }
   }
 
   #take(): Entry {
@@ -224,26 +205,17 @@ export class Outbox {
     return entry;
   }
 
-  #drop(why: DropReason): void {
-    this.dropped++;
-    this.#take().settle("dropped", why);
+  #drop(entry: Entry, why: DropReason): Receipt {
+    this.counters.dropped++;
+    return entry.settle("dropped", this.#isStopped ? "stopped" : why);
   }
 }
 
-function buffered(pipe: Pipe): number {
-  return pipe.bufferedAmount || 0;
+function settle(entries: Entry[], state: ReceiptState): void {
+  for (const entry of entries) entry.settle(state);
 }
 
+/** In bytes; of text as UTF-8. */
 function sizeOf(data: Data): number {
-  if (typeof data === "string") return new TextEncoder().encode(data).length;
-  return "size" in data ? data.size : data.byteLength;
-}
-
-/** The message as it is now, whatever happens to the caller's buffer while it waits. */
-function copyOf(data: Data): Data {
-  if (typeof data === "string" || "size" in data) return data;
-  const view = ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
-  return view.slice();
+  return new Blob([data]).size;
 }

@@ -1,35 +1,27 @@
-/** What a page tells about itself and its network. */
-export interface Hints {
-  /** The page or the network may be back, or gone. */
-  onhint(mayBeBack: boolean): void;
-  /** The page goes into the back/forward cache. */
-  onhide(): void;
-}
+/** What tells of the network, or that the page runs again: events of the window or the document. */
+const EVENTS = ["online", "offline", "pageshow", "pagehide", "visibilitychange", "resume"];
 
-/** Listens until the signal is aborted. Where there is no page, nothing is ever told. */
-export function listen(signal: AbortSignal, { onhint, onhide }: Hints): void {
-  const page = globalThis.document as Document | undefined;
-  const on = (target: EventTarget | undefined, type: string, then: (event: any) => void) =>
-    target?.addEventListener?.(type, then, { signal });
-  const back = () => onhint(true);
-
-  on(globalThis, "online", back);
-  on(globalThis, "offline", () => onhint(false));
-  on(globalThis, "pageshow", back);
-  on(globalThis, "pagehide", (event) => event.persisted && onhide());
-  on(page, "resume", back);
-  on(page, "visibilitychange", () => page?.visibilityState === "visible" && back());
+/**
+ * Listens until the signal is aborted. Where there is no page, no event ever comes.
+ *
+ * @param heard - is told each event's type: a `visibilitychange` only when the page became visible,
+ *   a `pagehide` only when the page goes into the back/forward cache
+ */
+export function listen(signal: AbortSignal, heard: (type: string) => void): void {
+  const filter = ({ type, persisted = true }: any) => {
+    const isHidden = type === "visibilitychange" && document.visibilityState !== "visible";
+    if (!isHidden && (persisted || type === "pageshow")) heard(type);
+  };
+  // Capturing, the window sees the events of its document too.
+  for (const type of EVENTS) globalThis.addEventListener?.(type, filter, { signal, capture: true });
 }
 
 /**
  * Comes back when tasks that already wait in the queue have run: frames that came while the page
  * or the machine did not run. A message channel, unlike a timer, is not throttled in hidden tabs.
  */
-export function letQueuedIn(then: () => void): void {
+export function letQueuedIn(then: (_: void) => void): void {
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => {
-    port1.close();
-    then();
-  };
+  port1.onmessage = () => then(port1.close());
   port2.postMessage(0);
 }

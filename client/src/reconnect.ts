@@ -9,16 +9,21 @@ export type State = "idle" | "connecting" | "open" | "waiting" | "stopped";
 /** Why a line stopped: it was asked to, the decision after a loss said so, or no attempt was left. */
 export type Why = "asked" | "decision" | "attempts";
 
-/** What the machine wants done. Several are carried out in their order. */
-export type Action =
-  | { readonly do: "connect"; readonly generation: number; readonly attempt: number }
-  | { readonly do: "up"; readonly generation: number }
+/** Does what the machine decides. */
+export interface Driver {
+  /** Begin an attempt. */
+  connect(generation: number, attempt: number): void;
+  /** The connection is there. */
+  up(generation: number): void;
   /** Drop the transport at once, detach its handlers, and close it in the background. */
-  | { readonly do: "abandon"; readonly generation: number }
+  abandon(generation: number): void;
   /** Begin the closing handshake. */
-  | { readonly do: "close"; readonly generation: number }
-  | { readonly do: "down"; readonly generation: number; readonly nextIn: Milliseconds }
-  | { readonly do: "stopped"; readonly why: Why };
+  close(generation: number): void;
+  /** It is lost; the next attempt comes after this time. */
+  down(generation: number, nextIn: Milliseconds): void;
+  /** It will not come back. */
+  stopped(why: Why): void;
+}
 
 /** How the machine waits and when it gives up. */
 export interface Policy {
@@ -26,8 +31,6 @@ export interface Policy {
   first: Milliseconds;
   /** The largest ceiling. */
   cap: Milliseconds;
-  /** If given, each delay is exactly this. */
-  fixed?: Milliseconds | undefined;
   /** A connection that was open for this long starts the delays anew. */
   minUptime: Milliseconds;
   /** An attempt that takes longer has failed. */
@@ -51,7 +54,7 @@ const LATE: Milliseconds = 1_000;
 
 /**
  * Decides when to connect, wait and stop. It reads no clock, sets no timer, draws no random number:
- * events go in, each with the time, actions come out, and {@link deadline} says when
+ * events go in, each with the time, its driver is told what to do, and {@link deadline} says when
  * {@link timeout} is due.
  *
  * Every attempt has a generation of its own; an event of another generation changes nothing.
@@ -73,32 +76,35 @@ export class Reconnect {
   #notBefore = 0;
   #isLate = false;
 
-  constructor(readonly policy: Policy) {}
+  constructor(
+    readonly policy: Policy,
+    readonly driver: Driver,
+  ) {}
 
   /** Whether this generation is the one that is connecting or open. */
   isCurrent(generation: number): boolean {
-    return generation === this.generation && /^[co]/.test(this.state);
+    return generation === this.generation && (this.state === "connecting" || this.state === "open");
   }
 
   /** Begins; once. */
-  start(now: number): Action[] {
-    return this.state === "idle" ? this.#connect(now) : [];
+  start(now: number): void {
+    if (this.state === "idle") this.#connect(now);
   }
 
   /** The attempt has led to a connection. */
-  opened(now: number, generation: number): Action[] {
-    if (this.state !== "connecting" || generation !== this.generation) return [];
+  opened(now: number, generation: number): void {
+    if (!this.isCurrent(generation) || this.state === "open") return;
     this.state = "open";
     this.#openedAt = now;
     this.deadline = Infinity;
-    return [{ do: "up", generation }];
+    this.driver.up(generation);
   }
 
   /** The attempt has failed, or the connection is gone. */
-  lost(now: number, generation: number, loss: Loss, decision: Decision, random: number): Action[] {
-    if (!this.isCurrent(generation)) return [];
-    const { first, cap, fixed, minUptime, maxAttempts, maxAdvice } = this.policy;
-    const actions: Action[] = loss.abandon ? [{ do: "abandon", generation }] : [];
+  lost(now: number, generation: number, loss: Loss, decision: Decision, random: number): void {
+    if (!this.isCurrent(generation)) return;
+    const { first, cap, minUptime, maxAttempts, maxAdvice } = this.policy;
+    if (loss.abandon) this.driver.abandon(generation);
     if (this.state === "open" && now - this.#openedAt >= minUptime) {
       this.attempts = this.#losses = this.#repeats = 0;
     }
@@ -106,64 +112,59 @@ export class Reconnect {
       decision === "stop" ||
       (typeof decision === "object" && ++this.#repeats >= decision.stopAfter)
     ) {
-      return this.#stop(actions, "decision");
+      return this.#stop("decision");
     }
-    if (this.attempts >= maxAttempts) return this.#stop(actions, "attempts");
+    if (this.attempts >= maxAttempts) return this.#stop("attempts");
 
     const losses = this.#losses++;
     const delay =
-      fixed ??
-      (decision === "later"
-        ? later(cap, random)
-        : jitter(ceiling(first, cap, losses), random));
+      decision === "later" ? later(cap, random) : jitter(ceiling(first, cap, losses), random);
     this.#notBefore = now + Math.min(loss.advice ?? 0, maxAdvice);
     this.deadline = this.#notBefore + delay;
     this.state = "waiting";
-    return [...actions, { do: "down", generation, nextIn: this.deadline - now }];
+    this.driver.down(generation, this.deadline - now);
   }
 
   /** The {@link deadline} has come; called earlier, it does nothing. */
-  timeout(now: number, random: number): Action[] {
-    if (now < this.deadline) return [];
-    if (this.state === "waiting") return this.#connect(now);
-    if (now - this.deadline > LATE && !this.#isLate) {
+  timeout(now: number, random: number): void {
+    if (now < this.deadline) return;
+    if (this.state === "waiting") this.#connect(now);
+    else if (now - this.deadline > LATE && !this.#isLate) {
       this.#isLate = true;
       this.deadline = now + LATE;
-      return [];
-    }
-    return this.lost(now, this.generation, { abandon: true }, "retry", random);
+    } else this.lost(now, this.generation, { abandon: true }, "retry", random);
   }
 
   /** A hint that the network or the page is back: do not wait longer than need be. */
   wake(now: number): void {
     if (this.state === "waiting") {
-      const { first, fixed } = this.policy;
-      const soonest = Math.max(now, this.#notBefore, this.#beganAt + (fixed ?? first));
-      this.deadline = Math.min(this.deadline, soonest);
+      this.deadline = Math.min(
+        this.deadline,
+        Math.max(now, this.#notBefore, this.#beganAt + this.policy.first),
+      );
     }
   }
 
   /** Ends it for good. */
-  stop(): Action[] {
+  stop(): void {
     const { state, generation } = this;
-    if (state === "stopped") return [];
-    const actions: Action[] = [];
-    if (state === "connecting") actions.push({ do: "abandon", generation });
-    if (state === "open") actions.push({ do: "close", generation });
-    return this.#stop(actions, "asked");
+    if (state === "stopped") return;
+    if (state === "connecting") this.driver.abandon(generation);
+    if (state === "open") this.driver.close(generation);
+    this.#stop("asked");
   }
 
-  #connect(now: number): Action[] {
+  #connect(now: number): void {
     this.state = "connecting";
     this.#beganAt = now;
     this.#isLate = false;
     this.deadline = now + this.policy.connectTimeout;
-    return [{ do: "connect", generation: ++this.generation, attempt: ++this.attempts }];
+    this.driver.connect(++this.generation, ++this.attempts);
   }
 
-  #stop(actions: Action[], why: Why): Action[] {
+  #stop(why: Why): void {
     this.state = "stopped";
     this.deadline = Infinity;
-    return [...actions, { do: "stopped", why }];
+    this.driver.stopped(why);
   }
 }

@@ -2,33 +2,40 @@ import { readAdvice } from "./advice.js";
 import type { Milliseconds } from "./backoff.js";
 import { decide } from "./decisions.js";
 import type { SocketEventMap } from "./events.js";
-import { Heartbeat, LATE, type Pulse, type Verdict } from "./heartbeat.js";
+import { Heartbeat, LATE, type Verdict } from "./heartbeat.js";
 import {
   type Cause,
   type LossInfo,
   type PerAttempt,
+  type Settings,
+  settingsOf,
   type SocketOptions,
   StopError,
-  type WebSocketClass,
   type WebSocketLike,
 } from "./options.js";
-import { type Data, Outbox, type Receipt } from "./outbox.js";
+import { type Counters, type Data, Outbox, type Receipt } from "./outbox.js";
 import { letQueuedIn, listen } from "./page.js";
-import { type Action, type Decision, type Policy, Reconnect, type State } from "./reconnect.js";
+import { type Decision, Reconnect, type State } from "./reconnect.js";
 
 export type { Advice } from "./advice.js";
 export type { Milliseconds } from "./backoff.js";
 export type * from "./events.js";
-export type * from "./options.js";
-export type { Bounds, Data, DropReason, Receipt, ReceiptState } from "./outbox.js";
+export type {
+  Attempt,
+  Cause,
+  HeartbeatOptions,
+  LossInfo,
+  PerAttempt,
+  SocketOptions,
+  WebSocketClass,
+  WebSocketLike,
+} from "./options.js";
+export type { Bounds, Counters, Data, DropReason, Receipt, ReceiptState } from "./outbox.js";
 export type { Decision, State } from "./reconnect.js";
 export { StopError };
 
 /** No timer is longer: after a sleep, in which timers stand still, it is noticed this soon. */
 const LONGEST_TIMER: Milliseconds = 5_000;
-
-/** How long a closing handshake may take. */
-const CLOSE_TIMEOUT: Milliseconds = 5_000;
 
 /** The events, in the order of `SocketEventMap`. */
 const EVENTS = ["connecting", "open", "message", "error", "down", "heartbeat", "close"] as const;
@@ -53,31 +60,33 @@ type Handler<Type extends keyof SocketEventMap> = ((event: SocketEventMap[Type])
  * ```
  */
 export class Socket extends EventTarget {
-  static readonly CONNECTING = 0;
-  static readonly OPEN = 1;
-  static readonly CLOSING = 2;
-  static readonly CLOSED = 3;
-  readonly CONNECTING = 0;
-  readonly OPEN = 1;
-  readonly CLOSING = 2;
-  readonly CLOSED = 3;
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
 
-  onconnecting: Handler<"connecting"> = null;
-  onopen: Handler<"open"> = null;
-  onmessage: Handler<"message"> = null;
-  onerror: Handler<"error"> = null;
-  ondown: Handler<"down"> = null;
-  onheartbeat: Handler<"heartbeat"> = null;
-  onclose: Handler<"close"> = null;
+  /** Counts since the beginning; live. */
+  readonly counters: Readonly<Counters> = { opened: 0, received: 0, sent: 0, dropped: 0, unknown: 0 };
+
+  declare onconnecting: Handler<"connecting">;
+  declare onopen: Handler<"open">;
+  declare onmessage: Handler<"message">;
+  declare onerror: Handler<"error">;
+  declare ondown: Handler<"down">;
+  declare onheartbeat: Handler<"heartbeat">;
+  declare onclose: Handler<"close">;
 
   #url: PerAttempt<string | URL>;
   #protocols: PerAttempt<string | string[]>;
-  #options: SocketOptions;
+  /** Whether neither the URL nor the subprotocols come from a function. */
+  #isFixed: boolean;
+  #settings: Settings;
   #machine: Reconnect;
   #outbox: Outbox;
-
-  #pulse: Pulse & { word: string; reply: string };
-  #WebSocket: WebSocketClass;
 
   /** The connection or attempt of the machine's present generation. */
   #ws: WebSocketLike | undefined;
@@ -86,22 +95,15 @@ export class Socket extends EventTarget {
   #heartbeat: Heartbeat | undefined;
   #isOpening = false;
   #isSettling = false;
-  #opened = 0;
-  #received = 0;
 
-  /** How it was lost last, and what became unknown then. */
+  /** How it was lost last. */
   #lost: LossInfo | undefined;
-  #unknown: Receipt[] = [];
-  /** With what the application closed it. */
-  #asked: [code?: number | undefined, reason?: string | undefined] = [];
   #isClosed = false;
 
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity;
   /** What the wall clock was set back by. */
   #offset = 0;
-  /** When an unfinished closing handshake is given up. */
-  #closeAt = Infinity;
   #unlisten = new AbortController();
 
   /**
@@ -120,41 +122,40 @@ export class Socket extends EventTarget {
     super();
     this.#url = url;
     this.#protocols = protocols;
-    this.#options = options;
-    const { first = 500, cap = 20_000, fixed } = (options.backoff ?? {}) as Partial<Policy>;
-    const { minUptime = 10_000, connectTimeout = 10_000 } = options;
-    const { maxAttempts = Infinity, maxAdvice = 300_000 } = options;
-    const { messages = 1_000, bytes = 1 << 20, expiry = 60_000 } = options.outbox ?? {};
-    const { overflow = "reject" } = options.outbox ?? {};
-    const { word = "HeartBeat", reply = word } = options.heartbeat || {};
-    const { interval = 25_000, timeout = 20_000 } = options.heartbeat || {};
-    const numbers = { cap, connectTimeout, maxAttempts, messages, bytes, expiry, interval, timeout };
-    for (const [name, value] of Object.entries(numbers)) {
-      if (!(value > 0)) throw new RangeError(`${name} must be a positive number`);
-    }
-    const { WebSocket = globalThis.WebSocket } = options;
-    if (!WebSocket) throw new TypeError("there is no WebSocket here: pass a class as an option");
-    this.#WebSocket = WebSocket;
-    this.#pulse = { word, reply, interval, timeout };
-    this.#machine = new Reconnect({
-      first, cap, fixed, minUptime, connectTimeout, maxAttempts, maxAdvice,
+    this.#isFixed = !isFunction(url) && !isFunction(protocols);
+    this.#settings = settingsOf(options);
+    this.#machine = new Reconnect(this.#settings, {
+      connect: (generation, attempt) => {
+        this.#emit("connecting", { attempt });
+        void this.#connect(generation, attempt);
+      },
+      up: () => this.#up(),
+      abandon: () => this.#release()?.close(),
+      close: () => this.#release(),
+      down: (_, delay) => this.#emit("down", { ...this.#lost, attempt: this.attempt + 1, delay }),
+      stopped: (why) => {
+        this.#unlisten.abort();
+        this.#outbox.stop();
+        if (why !== "asked") this.#finish();
+      },
     });
-    this.#outbox = new Outbox({ messages, bytes, expiry, overflow });
+    this.#outbox = new Outbox(this.#settings, this.counters);
     for (const type of EVENTS) {
+      this[`on${type}`] = null;
       this.addEventListener(type, (event) => this[`on${type}`]?.(event as never));
     }
-    listen(this.#unlisten.signal, {
-      onhint: (mayBeBack) => this.#hint(mayBeBack),
-      onhide: () => this.#hide(),
+    listen(this.#unlisten.signal, (type) => this.#hint(type));
+    queueMicrotask(() => {
+      this.#machine.start(this.#now());
+      this.#arm();
     });
-    queueMicrotask(() => this.#run(this.#machine.start(this.#now())));
   }
 
   /** `CONNECTING` until the first connection and between connections; `CLOSED` is final. */
   get readyState(): 0 | 1 | 2 | 3 {
     const { state } = this.#machine;
     if (state === "stopped") return this.#isClosed ? 3 : 2;
-    return state === "open" ? 1 : 0;
+    return +(state === "open") as 0 | 1;
   }
 
   /** Where it stands: `idle`, `connecting`, `open`, `waiting` or `stopped`. */
@@ -183,15 +184,9 @@ export class Socket extends EventTarget {
     return { messages, bytes };
   }
 
-  /** Counts since the beginning: connections opened, messages received, sent, dropped, unknown. */
-  get counters() {
-    const { sent, dropped, unknown } = this.#outbox;
-    return { opened: this.#opened, received: this.#received, sent, dropped, unknown };
-  }
-
   /** Bytes that wait: here, and in the browser's buffer. */
   get bufferedAmount(): number {
-    return this.#outbox.bytes + (this.#ws?.bufferedAmount || 0);
+    return this.#outbox.bytes + (this.#ws?.bufferedAmount ?? 0);
   }
 
   /** The URL of the newest connection; empty before the first. */
@@ -225,23 +220,31 @@ export class Socket extends EventTarget {
    * Never throws for want of a connection; the receipt tells what becomes of the message.
    */
   send(data: Data): Receipt {
-    const now = this.#now();
-    const ws = this.state === "open" ? this.#ws : undefined;
-    const receipt = this.#outbox.send(data, ws, this.#isOpening, now);
-    if (ws) this.#heartbeat?.wrote(now);
+    const receipt = this.#outbox.send(data, this.#ws, this.#isOpening, this.#now());
     this.#arm();
     return receipt;
   }
 
   /**
-   * Stops for good. The closing handshake, if there is a connection, goes on in the background for
-   * 5 s at most; then `close` fires. No message is handed on meanwhile, and what waits is dropped.
+   * Stops for good. What waits is dropped, no message is handed on any more, and the closing
+   * handshake, if there is a connection, goes on in the background; when it has ended, `close` fires.
    */
   close(code?: number, reason?: string): void {
+    if (this.state === "stopped") return;
+    const ws = this.state === "open" && this.#ws;
     // It refuses a wrong code or reason before anything has changed.
-    if (this.state === "open") this.#ws?.close(code, reason);
-    this.#asked = [code, reason];
-    this.#run(this.#machine.stop());
+    if (ws) ws.close(code, reason);
+    this.#machine.stop();
+    this.#arm();
+    const asked = { code: code ?? 1005, reason: reason ?? "", wasClean: true };
+    const finish = (end: End) => {
+      // The peer has answered our Close frame, so it has read what went before.
+      if (end.wasClean && end.code === asked.code) this.#outbox.prove(Infinity);
+      this.#lost = this.#lossOf(end);
+      this.#finish();
+    };
+    if (ws) ws.onclose = finish;
+    else queueMicrotask(() => finish(asked));
   }
 
   /** The same as {@link close}. */
@@ -258,83 +261,43 @@ export class Socket extends EventTarget {
     this.dispatchEvent(Object.assign(new Event(type), fields));
   }
 
-  #run(actions: Action[]): void {
-    for (const action of actions) {
-      switch (action.do) {
-        case "connect":
-          this.#emit("connecting", { attempt: action.attempt });
-          void this.#connect(action.generation, action.attempt);
-          break;
-        case "up":
-          this.#up();
-          break;
-        case "abandon":
-          this.#release()?.close();
-          break;
-        case "close":
-          this.#closeAt = this.#now() + CLOSE_TIMEOUT;
-          (this.#release() as WebSocketLike).onclose = (event) => this.#finish(event);
-          break;
-        case "down":
-          this.#emit("down", {
-            ...this.#lost,
-            attempt: this.attempt + 1,
-            delay: action.nextIn,
-            unknown: this.#unknown,
-          });
-          break;
-        case "stopped":
-          this.#stopped(action.why === "asked");
-      }
-    }
-    this.#arm();
-  }
-
   async #connect(generation: number, attempt: number): Promise<void> {
     const lost = this.#lost;
-    const isFixed = !isFunction(this.#url) && !isFunction(this.#protocols);
     const ask = async <T>(value: PerAttempt<T>) =>
       isFunction(value) ? value({ attempt, lost }) : value;
     try {
-      const [asked, protocols] = await Promise.all([ask(this.#url), ask(this.#protocols)]);
+      const [url, protocols] = await Promise.all([ask(this.#url), ask(this.#protocols)]);
       if (!this.#machine.isCurrent(generation)) return;
-      const advised = lost?.advice?.url;
-      const isSafe = advised && (SECURE.test(advised) || !SECURE.test(this.#wsUrl));
-      const url = isSafe && isFixed && this.#options.followAdvice ? advised : asked;
-      const ws = new this.#WebSocket(url, protocols);
+      const ws = new this.#settings.WebSocket(url, protocols);
       ws.binaryType = this.#binaryType;
-      ws.onopen = () => this.#run(this.#machine.opened(this.#now(), generation));
-      ws.onmessage = (event) => this.#receive(event);
-      ws.onerror = ({ error }) => this.#emit("error", { error });
-      ws.onclose = ({ code, reason, wasClean }) =>
-        this.#drop({ cause: "close", code, reason, wasClean, advice: readAdvice(reason) });
+      const ifPresent = (then: (event: any) => void) => (event: any) => {
+        if (ws === this.#ws) then(event);
+      };
+      ws.onopen = ifPresent(() => this.#machine.opened(this.#now(), generation));
+      ws.onmessage = ifPresent((event) => this.#receive(event));
+      ws.onerror = ifPresent(({ error }) => this.#emit("error", { error }));
+      ws.onclose = ifPresent((event) => this.#drop(event, "close"));
       this.#ws = ws;
       this.#wsUrl = ws.url;
     } catch (error) {
       if (!this.#machine.isCurrent(generation)) return;
       this.#emit("error", { error });
-      const { name, message = error } = error as Error;
-      const isHopeless = error instanceof StopError || (isFixed && HOPELESS.test(name));
-      this.#drop(unclean("target", String(message)), isHopeless ? "stop" : undefined);
+      const isHopeless =
+        error instanceof StopError || (this.#isFixed && HOPELESS.test(String(error)));
+      this.#drop({ ...UNCLEAN, reason: String(error) }, "target", isHopeless ? "stop" : undefined);
     }
   }
 
   #up(): void {
-    const { heartbeat } = this.#options;
-    this.#opened++;
-    if (heartbeat !== false) this.#heartbeat = new Heartbeat(this.#pulse, this.#now());
+    (this.counters as Counters).opened++;
+    if (this.#settings.heartbeat) {
+      this.#heartbeat = new Heartbeat(this.#settings, this.counters.sent, this.#now());
+    }
     this.#isOpening = true;
     this.#emit("open");
     this.#isOpening = false;
-    this.#flush();
-  }
-
-  #flush(): void {
-    const ws = this.#ws;
-    if (this.state !== "open" || !ws || !this.#outbox.messages) return;
-    const now = this.#now();
-    this.#outbox.flush(ws, now);
-    this.#heartbeat?.wrote(now);
+    this.#outbox.flush(this.#ws, this.#now());
+    this.#arm();
   }
 
   #receive({ data, origin }: MessageEvent): void {
@@ -342,95 +305,75 @@ export class Socket extends EventTarget {
     const heartbeat = this.#heartbeat;
     heartbeat?.seen(now);
     this.#arm();
-    if (heartbeat && data === this.#pulse.reply) {
-      const mark = heartbeat.answered(now);
-      if (mark !== undefined) {
-        this.#outbox.prove(mark);
-        this.#emit("heartbeat", { isAnswer: true, roundTrip: heartbeat.roundTrip });
-        return;
-      }
+    if (data === this.#settings.reply && heartbeat?.answered(now)) {
+      this.#outbox.prove(heartbeat.proven);
+      return this.#emit("heartbeat", { isAnswer: true, roundTrip: heartbeat.roundTrip });
     }
-    this.#received++;
-    this.dispatchEvent(new MessageEvent("message", { data, origin }));
+    (this.counters as Counters).received++;
+    this.#emit("message", { data, origin });
   }
 
   /** The present connection or attempt is lost. */
-  #drop(loss: LossInfo, decision?: Decision): void {
-    const { generation } = this.#machine;
-    const { decisions } = this.#options;
-    const mayRefresh = isFunction(this.#url) || isFunction(this.#protocols);
-    this.#lost = loss;
+  #drop(end: End, cause: Cause, decision?: Decision): void {
+    const { decisions } = this.#settings;
+    const loss = (this.#lost = this.#lossOf(end, cause));
     try {
       decision ??= isFunction(decisions) ? decisions(loss) : decisions?.[loss.code];
     } catch (error) {
       this.#emit("error", { error });
     }
-    this.#unknown = this.#outbox.lose();
-    this.#run(
-      this.#machine.lost(
-        this.#now(),
-        generation,
-        { advice: loss.advice?.retryAfter, abandon: true },
-        decision ?? decide(loss.code, mayRefresh),
-        Math.random(),
-      ),
+    this.#machine.lost(
+      this.#now(),
+      this.#machine.generation,
+      { advice: loss.advice?.retryAfter, abandon: true },
+      decision ?? decide(loss.code, !this.#isFixed),
+      this.#settings.random(),
     );
+    this.#arm();
   }
 
   /** Detaches what there is, so that nothing it does later is heard. */
   #release(): WebSocketLike | undefined {
     const ws = this.#ws;
     this.#ws = this.#heartbeat = undefined;
-    if (ws) {
-      ws.onopen = ws.onmessage = ws.onclose = null;
-      // The package `ws` throws an error that nobody listens to.
-      ws.onerror = () => {};
-    }
+    // Errors are still listened to: the package `ws` throws those that nobody hears.
+    if (ws) ws.onopen = ws.onmessage = ws.onclose = null;
     return ws;
   }
 
-  #stopped(isAsked: boolean): void {
-    this.#unlisten.abort();
-    this.#outbox.stop();
-    const [code = 1005, reason = ""] = this.#asked;
-    if (!isAsked) this.#finish(this.#lost as LossInfo);
-    else if (this.#closeAt === Infinity) {
-      queueMicrotask(() => this.#finish({ code, reason, wasClean: true }));
-    }
-  }
-
-  #finish(end: Pick<LossInfo, "code" | "reason" | "wasClean"> & Partial<LossInfo>): void {
-    if (this.#isClosed) return;
+  #finish(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
-    const { cause, code, reason, wasClean, advice } = end;
-    // The peer has answered our Close frame, so it has read what went before.
-    if (wasClean && code === (this.#asked[0] ?? 1005)) this.#outbox.prove(Infinity);
-    const unknown = [...this.#unknown, ...this.#outbox.lose()];
-    this.#emit("close", { cause, code, reason, wasClean, advice, unknown });
+    this.#emit("close", this.#lost);
   }
 
-  /** The page or the network may be back, or gone: ask an open line, do not wait for another. */
-  #hint(mayBeBack: boolean): void {
-    if (this.state === "open") this.#follow("settle");
-    else if (mayBeBack) this.#machine.wake(this.#now());
+  #lossOf({ code, reason, wasClean }: End, cause?: Cause): LossInfo {
+    const unknown = this.#outbox.lose();
+    return { cause, code, reason, wasClean, advice: readAdvice(reason), unknown };
+  }
+
+  /** An event of the page tells that the network or the page may be back, or gone. */
+  #hint(type: string): void {
+    if (type === "pagehide") {
+      // A connection would keep the page out of the back/forward cache, or break in there unseen.
+      if (this.state === "open") this.#drop(UNCLEAN, "page");
+      return;
+    }
+    this.#follow("settle");
+    if (type !== "offline") this.#machine.wake(this.#now());
+    // After a sleep the timer may be set to a time that has passed and yet not fire for long.
+    this.#timerAt = Infinity;
     this.#arm();
   }
 
-  /** A connection would keep the page out of the back/forward cache, or break in there unseen. */
-  #hide(): void {
-    if (this.state === "open") this.#drop(unclean("page"));
-  }
-
-  #follow(verdict: Verdict): void {
+  #follow(verdict?: Verdict): void {
     const heartbeat = this.#heartbeat;
     if (!heartbeat) return;
-    if (verdict === "beat") {
-      this.#ws?.send(this.#pulse.word);
-      heartbeat.sent(this.#now(), this.#outbox.sent);
+    if (verdict === "beat" || verdict === "probe") {
+      this.#ws?.send(this.#settings.word);
+      heartbeat.sent(this.counters.sent, this.#now(), verdict === "probe");
       this.#emit("heartbeat", { isAnswer: false, roundTrip: heartbeat.roundTrip });
     } else if (verdict === "dead") {
-      this.#drop(unclean("heartbeat"));
+      this.#drop(UNCLEAN, "heartbeat");
     } else if (verdict === "settle" && !this.#isSettling) {
       this.#isSettling = true;
       letQueuedIn(() => {
@@ -444,18 +387,17 @@ export class Socket extends EventTarget {
   /** The one timer of this socket: it fires no later than the first thing is due. */
   #arm(): void {
     const now = this.#now();
+    this.#heartbeat?.wrote(this.counters.sent, now);
     const due = Math.min(
       this.#machine.deadline,
       this.#outbox.deadline,
-      this.#closeAt,
       this.#isSettling ? Infinity : (this.#heartbeat?.deadline ?? Infinity),
     );
     const at = Math.min(due, now + LONGEST_TIMER);
-    const isNeeded = due < Infinity && !this.#isClosed;
-    if (isNeeded && this.#timerAt <= at) return;
+    if (due < Infinity && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
-    this.#timerAt = isNeeded ? at : Infinity;
-    if (isNeeded) this.#timer = setTimeout(() => this.#tick(), Math.max(0, at - now));
+    this.#timerAt = due < Infinity ? at : due;
+    if (due < Infinity) this.#timer = setTimeout(() => this.#tick(), at - now);
   }
 
   #tick(): void {
@@ -464,33 +406,31 @@ export class Socket extends EventTarget {
     if (late < -LATE) this.#offset -= late;
     const now = this.#now();
     this.#timerAt = Infinity;
-    if (now >= this.#closeAt) this.#finish(unclean("close"));
-    this.#outbox.expire(now);
-    if (this.#ws && this.state === "open") {
-      this.#outbox.look(this.#ws, now);
-      this.#flush();
-      this.#follow(Math.abs(late) > LATE ? "settle" : (this.#heartbeat?.timeout(now) ?? "none"));
+    this.#outbox.flush(this.#ws, now);
+    this.#follow(this.#heartbeat?.timeout(now, Math.abs(late) > LATE));
+    if (this.state === "connecting") {
+      // What it will have been, if the machine says so now.
+      this.#lost = this.#lossOf(UNCLEAN, "timeout");
     }
-    if (this.state === "connecting" && now >= this.#machine.deadline) {
-      this.#lost = unclean("timeout");
-      this.#unknown = [];
-    }
-    this.#run(this.#machine.timeout(now, Math.random()));
+    this.#machine.timeout(now, this.#settings.random());
+    this.#arm();
   }
 }
 
-/** Schemes that encrypt. */
-const SECURE = /^(wss|https):/i;
+const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
+Object.assign(Socket, STATES);
+Object.assign(Socket.prototype, STATES);
+
+type End = Pick<LossInfo, "code" | "reason" | "wasClean">;
+
+/** An end without a closing handshake. */
+const UNCLEAN: End = { code: 1006, reason: "", wasClean: false };
 
 /** Errors of the constructor of `WebSocket` that no other attempt with the same URL will heal. */
-const HOPELESS = /^S(yntax|ecurity)Error$/;
+const HOPELESS = /^S(yn|ec)/;
 
 function isFunction(value: unknown): value is (...args: any[]) => any {
   return typeof value === "function";
-}
-
-function unclean(cause: Cause, reason = ""): LossInfo {
-  return { cause, code: 1006, reason, wasClean: false, advice: undefined };
 }
 
 /** The typed listeners. */

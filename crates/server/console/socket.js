@@ -26,8 +26,10 @@ var LATE = 2e3;
 var PROBE = 5e3;
 var MAX_BEATS = 100;
 var Heartbeat = class {
-  constructor(pulse, now) {
+  constructor(pulse, mark, now) {
     this.pulse = pulse;
+    this.#probe = Math.min(pulse.timeout, PROBE);
+    this.#mark = mark;
     this.deadline = now + pulse.interval;
   }
   pulse;
@@ -35,9 +37,13 @@ var Heartbeat = class {
   deadline;
   /** How long the last answer to a beat took; `null` before the first. */
   roundTrip = null;
+  /** So many messages had been sent before the beat that was answered last: they have arrived. */
+  proven = 0;
+  #probe;
   #isAsking = false;
-  #isProbe = false;
   #strikes = 0;
+  /** Messages that a beat has followed, and when the first one after them was sent. */
+  #mark;
   #wroteAt = Infinity;
   #beats = [];
   /** A frame came. */
@@ -46,32 +52,35 @@ var Heartbeat = class {
     this.#strikes = 0;
     this.deadline = Math.min(now, this.#wroteAt) + this.pulse.interval;
   }
-  /** Something was sent that no beat followed yet: one will, also when the line is not silent. */
-  wrote(now) {
-    this.#wroteAt = Math.min(now, this.#wroteAt);
+  /** So many messages were sent. A beat will follow the last one, also if the line is not silent. */
+  wrote(count, now) {
+    if (count > this.#mark) this.#wroteAt = Math.min(now, this.#wroteAt);
   }
-  /**
-   * The word came that answers beats. Returns the mark of the beat that it answers, or `undefined`
-   * when no beat waits for an answer: then the word is somebody else's message.
-   */
+  /** The word came that answers beats. Says whether a beat waits for it; else it is a message. */
   answered(now) {
     const beat = this.#beats.shift();
-    if (beat) this.roundTrip = now - beat.at;
-    return beat?.mark;
+    if (!beat) return false;
+    this.roundTrip = now - beat[0];
+    this.proven = beat[1];
+    return true;
   }
-  /** A beat was sent. All that was sent before it has arrived when it is answered: the mark. */
-  sent(now, mark) {
-    if (this.#beats.length < MAX_BEATS) this.#beats.push({ at: now, mark });
-    const { timeout } = this.pulse;
+  /** A beat was sent after so many messages: those have arrived when it is answered. */
+  sent(mark, now, isProbe) {
+    this.#mark = mark;
+    if (this.#beats.length < MAX_BEATS) this.#beats.push([now, mark]);
     this.#isAsking = true;
-    this.deadline = now + (this.#isProbe ? Math.min(timeout, PROBE) : timeout);
-    this.#isProbe = false;
+    this.deadline = now + (isProbe ? this.#probe : this.pulse.timeout);
     this.#wroteAt = Infinity;
   }
-  /** The {@link deadline} has come; called earlier, it does nothing. */
-  timeout(now) {
+  /**
+   * The {@link deadline} may have come.
+   *
+   * @param isLate - whether the timer fired by more than {@link LATE} at another time than it was
+   *   set to, whatever it was set for
+   */
+  timeout(now, isLate) {
+    if (isLate) return "settle";
     if (now < this.deadline) return "none";
-    if (now - this.deadline > LATE) return "settle";
     return this.#isAsking ? "dead" : "beat";
   }
   /**
@@ -79,15 +88,10 @@ var Heartbeat = class {
    * that the page or the network is back.
    */
   settled(now) {
-    if (this.#isAsking) {
-      if (now - this.deadline <= LATE) {
-        this.deadline = Math.min(this.deadline, now + Math.min(this.pulse.timeout, PROBE));
-        return "none";
-      }
-      if (this.#strikes++) return "dead";
-    }
-    this.#isProbe = true;
-    return "beat";
+    if (!this.#isAsking) return "probe";
+    if (now - this.deadline > LATE) return this.#strikes++ ? "dead" : "probe";
+    this.deadline = Math.min(this.deadline, now + this.#probe);
+    return "none";
   }
 };
 
@@ -95,197 +99,181 @@ var Heartbeat = class {
 var StopError = class extends Error {
   name = "StopError";
 };
+function settingsOf(options) {
+  const settings = {
+    first: 500,
+    cap: 2e4,
+    minUptime: 1e4,
+    connectTimeout: 1e4,
+    maxAttempts: Infinity,
+    maxAdvice: 3e5,
+    interval: 25e3,
+    timeout: 2e4,
+    messages: 1e3,
+    bytes: 1 << 20,
+    expiry: 6e4,
+    overflow: "reject",
+    word: "HeartBeat",
+    heartbeat: true,
+    WebSocket: globalThis.WebSocket,
+    random: Math.random
+  };
+  for (const group of [options, options.backoff, options.outbox, options.heartbeat]) {
+    for (const [name, value] of Object.entries(group || {})) {
+      if (value === void 0) continue;
+      if (typeof settings[name] === "number" && !(value > 0)) throw new RangeError(name);
+      settings[name] = value;
+    }
+  }
+  settings.reply ??= settings.word;
+  if (settings.fixed) {
+    settings.first = settings.cap = settings.fixed;
+    settings.random = () => 1;
+  }
+  if (!settings.WebSocket) throw new TypeError("no WebSocket");
+  return settings;
+}
 
 // src/outbox.ts
 var Entry = class {
   state = "queued";
-  why = void 0;
-  /** While it waits: the message, its size in bytes, and until when it may wait. */
-  data = void 0;
-  size = 0;
-  until = 0;
-  /** Once it was handed over: what must have left the pipe's buffer before it has. */
-  drainedAt = 0;
-  #done;
   #resolve;
-  get done() {
-    return this.#done ??= new Promise((resolve) => {
-      if (this.state === "queued") this.#resolve = resolve;
-      else resolve(this);
-    });
-  }
+  done = new Promise((resolve) => {
+    this.#resolve = resolve;
+  });
   settle(state, why) {
     this.state = state;
     this.why = why;
-    this.data = void 0;
-    this.#resolve?.(this);
+    this.#resolve(this);
     return this;
   }
 };
-var FIRST_LOOK = 20;
-var LAST_LOOK = 1e3;
+var LOOK = 50;
 var Outbox = class {
-  constructor(bounds) {
+  constructor(bounds, counters) {
     this.bounds = bounds;
+    this.counters = counters;
   }
   bounds;
+  counters;
   /** Bytes that wait here. */
   bytes = 0;
-  /** Messages handed over, dropped, and of unknown fate, since the beginning. */
-  sent = 0;
-  dropped = 0;
-  unknown = 0;
-  /** When {@link look} is due. */
-  #lookAt = Infinity;
-  #pause = FIRST_LOOK;
   #waiting = [];
+  /** Handed over and not proven to have arrived. */
   #unproven = [];
-  /** Bytes that the present pipe's buffer has taken. */
-  #taken = 0;
+  /** When the pipe's buffer is looked at. */
+  #lookAt = Infinity;
   #isStopped = false;
   /** Messages that wait here. */
   get messages() {
     return this.#waiting.length;
   }
-  /** When {@link expire} or {@link look} is due. */
+  /** When {@link flush} is due. */
   get deadline() {
     return Math.min(this.#lookAt, this.#waiting[0]?.until ?? Infinity);
   }
   /** Takes a message: hands it to the pipe if there is one with room, else keeps it. */
   send(data, pipe, isFirst, now) {
+    const { messages, bytes, expiry, overflow } = this.bounds;
     const entry = new Entry();
-    if (pipe && (isFirst || !this.messages) && this.#hasRoom(pipe)) {
+    if ((isFirst || !this.messages) && this.#hasRoom(pipe)) {
       return this.#hand(entry, data, pipe, now);
     }
-    const { bounds } = this;
-    if (this.#isStopped) {
-      this.dropped++;
-      return entry.settle("dropped", "stopped");
-    }
     const size = sizeOf(data);
-    const isFull = () => this.messages >= bounds.messages || this.bytes + size > bounds.bytes;
-    if (bounds.overflow === "drop-oldest" && size <= bounds.bytes) {
-      while (this.messages && isFull()) this.#drop("displaced");
+    const isFull = () => this.#isStopped || this.messages >= messages || this.bytes + size > bytes;
+    while (overflow !== "reject" && size <= bytes && this.messages && isFull()) {
+      this.#drop(this.#take(), "displaced");
     }
-    if (isFull()) {
-      this.dropped++;
-      return entry.settle("dropped", "full");
-    }
-    entry.data = copyOf(data);
+    if (isFull()) return this.#drop(entry, "full");
+    entry.data = structuredClone(data);
     entry.size = size;
-    entry.until = now + bounds.expiry;
+    entry.until = now + expiry;
     this.bytes += size;
     this.#waiting.push(entry);
     return entry;
   }
-  /** Hands over what waits, as far as the pipe has room. */
+  /**
+   * Drops what has waited too long, hands over what waits as far as the pipe has room, and looks
+   * whether the pipe's buffer is empty.
+   */
   flush(pipe, now) {
-    this.expire(now);
+    this.#expire(now);
     while (this.messages && this.#hasRoom(pipe)) {
       const entry = this.#take();
       this.#hand(entry, entry.data, pipe, now);
+      entry.data = void 0;
     }
-  }
-  /** Drops what has waited too long. */
-  expire(now) {
-    while (this.messages && this.#waiting[0].until <= now) this.#drop("expired");
-  }
-  /** Looks what has left the pipe's buffer. */
-  look(pipe, now) {
     if (now < this.#lookAt) return;
-    const drained = this.#taken - buffered(pipe);
-    let isBusy = false;
-    for (const entry of this.#unproven) {
-      if (entry.state !== "queued") continue;
-      isBusy = entry.drainedAt > drained;
-      if (isBusy) break;
-      entry.settle("written");
-    }
-    this.#pause = Math.min(this.#pause * 2, LAST_LOOK);
-    this.#lookAt = isBusy ? now + this.#pause : Infinity;
+    const isBusy = pipe?.bufferedAmount;
+    this.#lookAt = isBusy ? now + LOOK : Infinity;
+    if (!isBusy) settle(this.#unproven, "written");
   }
   /** All of the first so many messages handed over have arrived. */
   prove(mark) {
-    while (this.#unproven.length && this.sent - this.#unproven.length < mark) {
-      const entry = this.#unproven.shift();
-      if (entry.state === "queued") entry.settle("written");
-    }
+    const count = this.#unproven.length - this.counters.sent + mark;
+    settle(this.#unproven.splice(0, count), "written");
   }
   /** The pipe is gone. Returns what was handed to it and is not proven to have arrived. */
   lose() {
-    const lost = this.#unproven;
-    for (const entry of lost) entry.settle("unknown");
-    this.unknown += lost.length;
-    this.#unproven = [];
-    this.#taken = 0;
+    const lost = this.#unproven.splice(0);
     this.#lookAt = Infinity;
+    this.counters.unknown += lost.length;
+    settle(lost, "unknown");
     return lost;
   }
   /** Drops all that waits, and all that comes. */
   stop() {
     this.#isStopped = true;
-    while (this.messages) this.#drop("stopped");
+    this.#lookAt = Infinity;
+    this.#expire(Infinity);
   }
   #hasRoom(pipe) {
-    return pipe.readyState === 1 && buffered(pipe) < this.bounds.bytes;
+    return pipe?.readyState === 1 && !(pipe.bufferedAmount >= this.bounds.bytes);
   }
   #hand(entry, data, pipe, now) {
-    const before = buffered(pipe);
     pipe.send(data);
-    this.sent++;
-    entry.data = void 0;
-    entry.drainedAt = this.#taken += buffered(pipe) - before;
+    this.counters.sent++;
     this.#unproven.push(entry);
-    if (!buffered(pipe)) entry.settle("written");
-    else if (this.#lookAt === Infinity) {
-      this.#pause = FIRST_LOOK;
-      this.#lookAt = now + FIRST_LOOK;
-    }
+    if (!pipe.bufferedAmount) entry.settle("written");
+    else this.#lookAt = Math.min(this.#lookAt, now + LOOK);
     const { length, 0: oldest } = this.#unproven;
     if (length > this.bounds.messages && oldest?.state === "written") this.#unproven.shift();
     return entry;
+  }
+  #expire(now) {
+    while (this.#waiting[0]?.until <= now) {
+      this.#drop(this.#take(), "expired");
+    }
   }
   #take() {
     const entry = this.#waiting.shift();
     this.bytes -= entry.size;
     return entry;
   }
-  #drop(why) {
-    this.dropped++;
-    this.#take().settle("dropped", why);
+  #drop(entry, why) {
+    this.counters.dropped++;
+    return entry.settle("dropped", this.#isStopped ? "stopped" : why);
   }
 };
-function buffered(pipe) {
-  return pipe.bufferedAmount || 0;
+function settle(entries, state) {
+  for (const entry of entries) entry.settle(state);
 }
 function sizeOf(data) {
-  if (typeof data === "string") return new TextEncoder().encode(data).length;
-  return "size" in data ? data.size : data.byteLength;
-}
-function copyOf(data) {
-  if (typeof data === "string" || "size" in data) return data;
-  const view = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
-  return view.slice();
+  return new Blob([data]).size;
 }
 
 // src/page.ts
-function listen(signal, { onhint, onhide }) {
-  const page = globalThis.document;
-  const on = (target, type, then) => target?.addEventListener?.(type, then, { signal });
-  const back = () => onhint(true);
-  on(globalThis, "online", back);
-  on(globalThis, "offline", () => onhint(false));
-  on(globalThis, "pageshow", back);
-  on(globalThis, "pagehide", (event) => event.persisted && onhide());
-  on(page, "resume", back);
-  on(page, "visibilitychange", () => page?.visibilityState === "visible" && back());
+var EVENTS = ["online", "offline", "pageshow", "pagehide", "visibilitychange", "resume"];
+function listen(signal, heard) {
+  const filter = ({ type, persisted = true }) => {
+    const isHidden = type === "visibilitychange" && document.visibilityState !== "visible";
+    if (!isHidden && (persisted || type === "pageshow")) heard(type);
+  };
+  for (const type of EVENTS) globalThis.addEventListener?.(type, filter, { signal, capture: true });
 }
 function letQueuedIn(then) {
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => {
-    port1.close();
-    then();
-  };
+  port1.onmessage = () => then(port1.close());
   port2.postMessage(0);
 }
 
@@ -297,17 +285,18 @@ function jitter(ceiling2, random) {
   return Math.floor(ceiling2 * random);
 }
 function later(cap, random) {
-  const half = Math.floor(cap / 2);
-  return half + jitter(half, random);
+  return jitter(cap, 0.5) + jitter(jitter(cap, 0.5), random);
 }
 
 // src/reconnect.ts
 var LATE2 = 1e3;
 var Reconnect = class {
-  constructor(policy) {
+  constructor(policy, driver) {
     this.policy = policy;
+    this.driver = driver;
   }
   policy;
+  driver;
   /** Where the line stands. */
   state = "idle";
   /** The number of the newest attempt since the beginning; 0 before the first. */
@@ -324,108 +313,92 @@ var Reconnect = class {
   #isLate = false;
   /** Whether this generation is the one that is connecting or open. */
   isCurrent(generation) {
-    return generation === this.generation && /^[co]/.test(this.state);
+    return generation === this.generation && (this.state === "connecting" || this.state === "open");
   }
   /** Begins; once. */
   start(now) {
-    return this.state === "idle" ? this.#connect(now) : [];
+    if (this.state === "idle") this.#connect(now);
   }
   /** The attempt has led to a connection. */
   opened(now, generation) {
-    if (this.state !== "connecting" || generation !== this.generation) return [];
+    if (!this.isCurrent(generation) || this.state === "open") return;
     this.state = "open";
     this.#openedAt = now;
     this.deadline = Infinity;
-    return [{ do: "up", generation }];
+    this.driver.up(generation);
   }
   /** The attempt has failed, or the connection is gone. */
   lost(now, generation, loss, decision, random) {
-    if (!this.isCurrent(generation)) return [];
-    const { first, cap, fixed, minUptime, maxAttempts, maxAdvice } = this.policy;
-    const actions = loss.abandon ? [{ do: "abandon", generation }] : [];
+    if (!this.isCurrent(generation)) return;
+    const { first, cap, minUptime, maxAttempts, maxAdvice } = this.policy;
+    if (loss.abandon) this.driver.abandon(generation);
     if (this.state === "open" && now - this.#openedAt >= minUptime) {
       this.attempts = this.#losses = this.#repeats = 0;
     }
     if (decision === "stop" || typeof decision === "object" && ++this.#repeats >= decision.stopAfter) {
-      return this.#stop(actions, "decision");
+      return this.#stop("decision");
     }
-    if (this.attempts >= maxAttempts) return this.#stop(actions, "attempts");
+    if (this.attempts >= maxAttempts) return this.#stop("attempts");
     const losses = this.#losses++;
-    const delay = fixed ?? (decision === "later" ? later(cap, random) : jitter(ceiling(first, cap, losses), random));
+    const delay = decision === "later" ? later(cap, random) : jitter(ceiling(first, cap, losses), random);
     this.#notBefore = now + Math.min(loss.advice ?? 0, maxAdvice);
     this.deadline = this.#notBefore + delay;
     this.state = "waiting";
-    return [...actions, { do: "down", generation, nextIn: this.deadline - now }];
+    this.driver.down(generation, this.deadline - now);
   }
   /** The {@link deadline} has come; called earlier, it does nothing. */
   timeout(now, random) {
-    if (now < this.deadline) return [];
-    if (this.state === "waiting") return this.#connect(now);
-    if (now - this.deadline > LATE2 && !this.#isLate) {
+    if (now < this.deadline) return;
+    if (this.state === "waiting") this.#connect(now);
+    else if (now - this.deadline > LATE2 && !this.#isLate) {
       this.#isLate = true;
       this.deadline = now + LATE2;
-      return [];
-    }
-    return this.lost(now, this.generation, { abandon: true }, "retry", random);
+    } else this.lost(now, this.generation, { abandon: true }, "retry", random);
   }
   /** A hint that the network or the page is back: do not wait longer than need be. */
   wake(now) {
     if (this.state === "waiting") {
-      const { first, fixed } = this.policy;
-      const soonest = Math.max(now, this.#notBefore, this.#beganAt + (fixed ?? first));
-      this.deadline = Math.min(this.deadline, soonest);
+      this.deadline = Math.min(
+        this.deadline,
+        Math.max(now, this.#notBefore, this.#beganAt + this.policy.first)
+      );
     }
   }
   /** Ends it for good. */
   stop() {
     const { state, generation } = this;
-    if (state === "stopped") return [];
-    const actions = [];
-    if (state === "connecting") actions.push({ do: "abandon", generation });
-    if (state === "open") actions.push({ do: "close", generation });
-    return this.#stop(actions, "asked");
+    if (state === "stopped") return;
+    if (state === "connecting") this.driver.abandon(generation);
+    if (state === "open") this.driver.close(generation);
+    this.#stop("asked");
   }
   #connect(now) {
     this.state = "connecting";
     this.#beganAt = now;
     this.#isLate = false;
     this.deadline = now + this.policy.connectTimeout;
-    return [{ do: "connect", generation: ++this.generation, attempt: ++this.attempts }];
+    this.driver.connect(++this.generation, ++this.attempts);
   }
-  #stop(actions, why) {
+  #stop(why) {
     this.state = "stopped";
     this.deadline = Infinity;
-    return [...actions, { do: "stopped", why }];
+    this.driver.stopped(why);
   }
 };
 
 // src/socket.ts
 var LONGEST_TIMER = 5e3;
-var CLOSE_TIMEOUT = 5e3;
-var EVENTS = ["connecting", "open", "message", "error", "down", "heartbeat", "close"];
+var EVENTS2 = ["connecting", "open", "message", "error", "down", "heartbeat", "close"];
 var Socket = class extends EventTarget {
-  static CONNECTING = 0;
-  static OPEN = 1;
-  static CLOSING = 2;
-  static CLOSED = 3;
-  CONNECTING = 0;
-  OPEN = 1;
-  CLOSING = 2;
-  CLOSED = 3;
-  onconnecting = null;
-  onopen = null;
-  onmessage = null;
-  onerror = null;
-  ondown = null;
-  onheartbeat = null;
-  onclose = null;
+  /** Counts since the beginning; live. */
+  counters = { opened: 0, received: 0, sent: 0, dropped: 0, unknown: 0 };
   #url;
   #protocols;
-  #options;
+  /** Whether neither the URL nor the subprotocols come from a function. */
+  #isFixed;
+  #settings;
   #machine;
   #outbox;
-  #pulse;
-  #WebSocket;
   /** The connection or attempt of the machine's present generation. */
   #ws;
   #wsUrl = "";
@@ -433,20 +406,13 @@ var Socket = class extends EventTarget {
   #heartbeat;
   #isOpening = false;
   #isSettling = false;
-  #opened = 0;
-  #received = 0;
-  /** How it was lost last, and what became unknown then. */
+  /** How it was lost last. */
   #lost;
-  #unknown = [];
-  /** With what the application closed it. */
-  #asked = [];
   #isClosed = false;
   #timer;
   #timerAt = Infinity;
   /** What the wall clock was set back by. */
   #offset = 0;
-  /** When an unfinished closing handshake is given up. */
-  #closeAt = Infinity;
   #unlisten = new AbortController();
   /**
    * Begins to connect.
@@ -460,46 +426,39 @@ var Socket = class extends EventTarget {
     super();
     this.#url = url;
     this.#protocols = protocols;
-    this.#options = options;
-    const { first = 500, cap = 2e4, fixed } = options.backoff ?? {};
-    const { minUptime = 1e4, connectTimeout = 1e4 } = options;
-    const { maxAttempts = Infinity, maxAdvice = 3e5 } = options;
-    const { messages = 1e3, bytes = 1 << 20, expiry = 6e4 } = options.outbox ?? {};
-    const { overflow = "reject" } = options.outbox ?? {};
-    const { word = "HeartBeat", reply = word } = options.heartbeat || {};
-    const { interval = 25e3, timeout = 2e4 } = options.heartbeat || {};
-    const numbers = { cap, connectTimeout, maxAttempts, messages, bytes, expiry, interval, timeout };
-    for (const [name, value] of Object.entries(numbers)) {
-      if (!(value > 0)) throw new RangeError(`${name} must be a positive number`);
-    }
-    const { WebSocket = globalThis.WebSocket } = options;
-    if (!WebSocket) throw new TypeError("there is no WebSocket here: pass a class as an option");
-    this.#WebSocket = WebSocket;
-    this.#pulse = { word, reply, interval, timeout };
-    this.#machine = new Reconnect({
-      first,
-      cap,
-      fixed,
-      minUptime,
-      connectTimeout,
-      maxAttempts,
-      maxAdvice
+    this.#isFixed = !isFunction(url) && !isFunction(protocols);
+    this.#settings = settingsOf(options);
+    this.#machine = new Reconnect(this.#settings, {
+      connect: (generation, attempt) => {
+        this.#emit("connecting", { attempt });
+        void this.#connect(generation, attempt);
+      },
+      up: () => this.#up(),
+      abandon: () => this.#release()?.close(),
+      close: () => this.#release(),
+      down: (_, delay) => this.#emit("down", { ...this.#lost, attempt: this.attempt + 1, delay }),
+      stopped: (why) => {
+        this.#unlisten.abort();
+        this.#outbox.stop();
+        if (why !== "asked") this.#finish();
+      }
     });
-    this.#outbox = new Outbox({ messages, bytes, expiry, overflow });
-    for (const type of EVENTS) {
+    this.#outbox = new Outbox(this.#settings, this.counters);
+    for (const type of EVENTS2) {
+      this[`on${type}`] = null;
       this.addEventListener(type, (event) => this[`on${type}`]?.(event));
     }
-    listen(this.#unlisten.signal, {
-      onhint: (mayBeBack) => this.#hint(mayBeBack),
-      onhide: () => this.#hide()
+    listen(this.#unlisten.signal, (type) => this.#hint(type));
+    queueMicrotask(() => {
+      this.#machine.start(this.#now());
+      this.#arm();
     });
-    queueMicrotask(() => this.#run(this.#machine.start(this.#now())));
   }
   /** `CONNECTING` until the first connection and between connections; `CLOSED` is final. */
   get readyState() {
     const { state } = this.#machine;
     if (state === "stopped") return this.#isClosed ? 3 : 2;
-    return state === "open" ? 1 : 0;
+    return +(state === "open");
   }
   /** Where it stands: `idle`, `connecting`, `open`, `waiting` or `stopped`. */
   get state() {
@@ -522,14 +481,9 @@ var Socket = class extends EventTarget {
     const { messages, bytes } = this.#outbox;
     return { messages, bytes };
   }
-  /** Counts since the beginning: connections opened, messages received, sent, dropped, unknown. */
-  get counters() {
-    const { sent, dropped, unknown } = this.#outbox;
-    return { opened: this.#opened, received: this.#received, sent, dropped, unknown };
-  }
   /** Bytes that wait: here, and in the browser's buffer. */
   get bufferedAmount() {
-    return this.#outbox.bytes + (this.#ws?.bufferedAmount || 0);
+    return this.#outbox.bytes + (this.#ws?.bufferedAmount ?? 0);
   }
   /** The URL of the newest connection; empty before the first. */
   get url() {
@@ -557,21 +511,28 @@ var Socket = class extends EventTarget {
    * Never throws for want of a connection; the receipt tells what becomes of the message.
    */
   send(data) {
-    const now = this.#now();
-    const ws = this.state === "open" ? this.#ws : void 0;
-    const receipt = this.#outbox.send(data, ws, this.#isOpening, now);
-    if (ws) this.#heartbeat?.wrote(now);
+    const receipt = this.#outbox.send(data, this.#ws, this.#isOpening, this.#now());
     this.#arm();
     return receipt;
   }
   /**
-   * Stops for good. The closing handshake, if there is a connection, goes on in the background for
-   * 5 s at most; then `close` fires. No message is handed on meanwhile, and what waits is dropped.
+   * Stops for good. What waits is dropped, no message is handed on any more, and the closing
+   * handshake, if there is a connection, goes on in the background; when it has ended, `close` fires.
    */
   close(code, reason) {
-    if (this.state === "open") this.#ws?.close(code, reason);
-    this.#asked = [code, reason];
-    this.#run(this.#machine.stop());
+    if (this.state === "stopped") return;
+    const ws = this.state === "open" && this.#ws;
+    if (ws) ws.close(code, reason);
+    this.#machine.stop();
+    this.#arm();
+    const asked = { code: code ?? 1005, reason: reason ?? "", wasClean: true };
+    const finish = (end) => {
+      if (end.wasClean && end.code === asked.code) this.#outbox.prove(Infinity);
+      this.#lost = this.#lossOf(end);
+      this.#finish();
+    };
+    if (ws) ws.onclose = finish;
+    else queueMicrotask(() => finish(asked));
   }
   /** The same as {@link close}. */
   stop(code, reason) {
@@ -584,165 +545,106 @@ var Socket = class extends EventTarget {
   #emit(type, fields) {
     this.dispatchEvent(Object.assign(new Event(type), fields));
   }
-  #run(actions) {
-    for (const action of actions) {
-      switch (action.do) {
-        case "connect":
-          this.#emit("connecting", { attempt: action.attempt });
-          void this.#connect(action.generation, action.attempt);
-          break;
-        case "up":
-          this.#up();
-          break;
-        case "abandon":
-          this.#release()?.close();
-          break;
-        case "close":
-          this.#closeAt = this.#now() + CLOSE_TIMEOUT;
-          this.#release().onclose = (event) => this.#finish(event);
-          break;
-        case "down":
-          this.#emit("down", {
-            ...this.#lost,
-            attempt: this.attempt + 1,
-            delay: action.nextIn,
-            unknown: this.#unknown
-          });
-          break;
-        case "stopped":
-          this.#stopped(action.why === "asked");
-      }
-    }
-    this.#arm();
-  }
   async #connect(generation, attempt) {
     const lost = this.#lost;
-    const isFixed = !isFunction(this.#url) && !isFunction(this.#protocols);
     const ask = async (value) => isFunction(value) ? value({ attempt, lost }) : value;
     try {
-      const [asked, protocols] = await Promise.all([ask(this.#url), ask(this.#protocols)]);
+      const [url, protocols] = await Promise.all([ask(this.#url), ask(this.#protocols)]);
       if (!this.#machine.isCurrent(generation)) return;
-      const advised = lost?.advice?.url;
-      const isSafe = advised && (SECURE.test(advised) || !SECURE.test(this.#wsUrl));
-      const url = isSafe && isFixed && this.#options.followAdvice ? advised : asked;
-      const ws = new this.#WebSocket(url, protocols);
+      const ws = new this.#settings.WebSocket(url, protocols);
       ws.binaryType = this.#binaryType;
-      ws.onopen = () => this.#run(this.#machine.opened(this.#now(), generation));
-      ws.onmessage = (event) => this.#receive(event);
-      ws.onerror = ({ error }) => this.#emit("error", { error });
-      ws.onclose = ({ code, reason, wasClean }) => this.#drop({ cause: "close", code, reason, wasClean, advice: readAdvice(reason) });
+      const ifPresent = (then) => (event) => {
+        if (ws === this.#ws) then(event);
+      };
+      ws.onopen = ifPresent(() => this.#machine.opened(this.#now(), generation));
+      ws.onmessage = ifPresent((event) => this.#receive(event));
+      ws.onerror = ifPresent(({ error }) => this.#emit("error", { error }));
+      ws.onclose = ifPresent((event) => this.#drop(event, "close"));
       this.#ws = ws;
       this.#wsUrl = ws.url;
     } catch (error) {
       if (!this.#machine.isCurrent(generation)) return;
       this.#emit("error", { error });
-      const { name, message = error } = error;
-      const isHopeless = error instanceof StopError || isFixed && HOPELESS.test(name);
-      this.#drop(unclean("target", String(message)), isHopeless ? "stop" : void 0);
+      const isHopeless = error instanceof StopError || this.#isFixed && HOPELESS.test(String(error));
+      this.#drop({ ...UNCLEAN, reason: String(error) }, "target", isHopeless ? "stop" : void 0);
     }
   }
   #up() {
-    const { heartbeat } = this.#options;
-    this.#opened++;
-    if (heartbeat !== false) this.#heartbeat = new Heartbeat(this.#pulse, this.#now());
+    this.counters.opened++;
+    if (this.#settings.heartbeat) {
+      this.#heartbeat = new Heartbeat(this.#settings, this.counters.sent, this.#now());
+    }
     this.#isOpening = true;
     this.#emit("open");
     this.#isOpening = false;
-    this.#flush();
-  }
-  #flush() {
-    const ws = this.#ws;
-    if (this.state !== "open" || !ws || !this.#outbox.messages) return;
-    const now = this.#now();
-    this.#outbox.flush(ws, now);
-    this.#heartbeat?.wrote(now);
+    this.#outbox.flush(this.#ws, this.#now());
+    this.#arm();
   }
   #receive({ data, origin }) {
     const now = this.#now();
     const heartbeat = this.#heartbeat;
     heartbeat?.seen(now);
     this.#arm();
-    if (heartbeat && data === this.#pulse.reply) {
-      const mark = heartbeat.answered(now);
-      if (mark !== void 0) {
-        this.#outbox.prove(mark);
-        this.#emit("heartbeat", { isAnswer: true, roundTrip: heartbeat.roundTrip });
-        return;
-      }
+    if (data === this.#settings.reply && heartbeat?.answered(now)) {
+      this.#outbox.prove(heartbeat.proven);
+      return this.#emit("heartbeat", { isAnswer: true, roundTrip: heartbeat.roundTrip });
     }
-    this.#received++;
-    this.dispatchEvent(new MessageEvent("message", { data, origin }));
+    this.counters.received++;
+    this.#emit("message", { data, origin });
   }
   /** The present connection or attempt is lost. */
-  #drop(loss, decision) {
-    const { generation } = this.#machine;
-    const { decisions } = this.#options;
-    const mayRefresh = isFunction(this.#url) || isFunction(this.#protocols);
-    this.#lost = loss;
+  #drop(end, cause, decision) {
+    const { decisions } = this.#settings;
+    const loss = this.#lost = this.#lossOf(end, cause);
     try {
       decision ??= isFunction(decisions) ? decisions(loss) : decisions?.[loss.code];
     } catch (error) {
       this.#emit("error", { error });
     }
-    this.#unknown = this.#outbox.lose();
-    this.#run(
-      this.#machine.lost(
-        this.#now(),
-        generation,
-        { advice: loss.advice?.retryAfter, abandon: true },
-        decision ?? decide(loss.code, mayRefresh),
-        Math.random()
-      )
+    this.#machine.lost(
+      this.#now(),
+      this.#machine.generation,
+      { advice: loss.advice?.retryAfter, abandon: true },
+      decision ?? decide(loss.code, !this.#isFixed),
+      this.#settings.random()
     );
+    this.#arm();
   }
   /** Detaches what there is, so that nothing it does later is heard. */
   #release() {
     const ws = this.#ws;
     this.#ws = this.#heartbeat = void 0;
-    if (ws) {
-      ws.onopen = ws.onmessage = ws.onclose = null;
-      ws.onerror = () => {
-      };
-    }
+    if (ws) ws.onopen = ws.onmessage = ws.onclose = null;
     return ws;
   }
-  #stopped(isAsked) {
-    this.#unlisten.abort();
-    this.#outbox.stop();
-    const [code = 1005, reason = ""] = this.#asked;
-    if (!isAsked) this.#finish(this.#lost);
-    else if (this.#closeAt === Infinity) {
-      queueMicrotask(() => this.#finish({ code, reason, wasClean: true }));
-    }
-  }
-  #finish(end) {
-    if (this.#isClosed) return;
+  #finish() {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
-    const { cause, code, reason, wasClean, advice } = end;
-    if (wasClean && code === (this.#asked[0] ?? 1005)) this.#outbox.prove(Infinity);
-    const unknown = [...this.#unknown, ...this.#outbox.lose()];
-    this.#emit("close", { cause, code, reason, wasClean, advice, unknown });
+    this.#emit("close", this.#lost);
   }
-  /** The page or the network may be back, or gone: ask an open line, do not wait for another. */
-  #hint(mayBeBack) {
-    if (this.state === "open") this.#follow("settle");
-    else if (mayBeBack) this.#machine.wake(this.#now());
+  #lossOf({ code, reason, wasClean }, cause) {
+    const unknown = this.#outbox.lose();
+    return { cause, code, reason, wasClean, advice: readAdvice(reason), unknown };
+  }
+  /** An event of the page tells that the network or the page may be back, or gone. */
+  #hint(type) {
+    if (type === "pagehide") {
+      if (this.state === "open") this.#drop(UNCLEAN, "page");
+      return;
+    }
+    this.#follow("settle");
+    if (type !== "offline") this.#machine.wake(this.#now());
+    this.#timerAt = Infinity;
     this.#arm();
-  }
-  /** A connection would keep the page out of the back/forward cache, or break in there unseen. */
-  #hide() {
-    if (this.state === "open") this.#drop(unclean("page"));
   }
   #follow(verdict) {
     const heartbeat = this.#heartbeat;
     if (!heartbeat) return;
-    if (verdict === "beat") {
-      this.#ws?.send(this.#pulse.word);
-      heartbeat.sent(this.#now(), this.#outbox.sent);
+    if (verdict === "beat" || verdict === "probe") {
+      this.#ws?.send(this.#settings.word);
+      heartbeat.sent(this.counters.sent, this.#now(), verdict === "probe");
       this.#emit("heartbeat", { isAnswer: false, roundTrip: heartbeat.roundTrip });
     } else if (verdict === "dead") {
-      this.#drop(unclean("heartbeat"));
+      this.#drop(UNCLEAN, "heartbeat");
     } else if (verdict === "settle" && !this.#isSettling) {
       this.#isSettling = true;
       letQueuedIn(() => {
@@ -755,45 +657,39 @@ var Socket = class extends EventTarget {
   /** The one timer of this socket: it fires no later than the first thing is due. */
   #arm() {
     const now = this.#now();
+    this.#heartbeat?.wrote(this.counters.sent, now);
     const due = Math.min(
       this.#machine.deadline,
       this.#outbox.deadline,
-      this.#closeAt,
       this.#isSettling ? Infinity : this.#heartbeat?.deadline ?? Infinity
     );
     const at = Math.min(due, now + LONGEST_TIMER);
-    const isNeeded = due < Infinity && !this.#isClosed;
-    if (isNeeded && this.#timerAt <= at) return;
+    if (due < Infinity && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
-    this.#timerAt = isNeeded ? at : Infinity;
-    if (isNeeded) this.#timer = setTimeout(() => this.#tick(), Math.max(0, at - now));
+    this.#timerAt = due < Infinity ? at : due;
+    if (due < Infinity) this.#timer = setTimeout(() => this.#tick(), at - now);
   }
   #tick() {
     const late = this.#now() - this.#timerAt;
     if (late < -LATE) this.#offset -= late;
     const now = this.#now();
     this.#timerAt = Infinity;
-    if (now >= this.#closeAt) this.#finish(unclean("close"));
-    this.#outbox.expire(now);
-    if (this.#ws && this.state === "open") {
-      this.#outbox.look(this.#ws, now);
-      this.#flush();
-      this.#follow(Math.abs(late) > LATE ? "settle" : this.#heartbeat?.timeout(now) ?? "none");
+    this.#outbox.flush(this.#ws, now);
+    this.#follow(this.#heartbeat?.timeout(now, Math.abs(late) > LATE));
+    if (this.state === "connecting") {
+      this.#lost = this.#lossOf(UNCLEAN, "timeout");
     }
-    if (this.state === "connecting" && now >= this.#machine.deadline) {
-      this.#lost = unclean("timeout");
-      this.#unknown = [];
-    }
-    this.#run(this.#machine.timeout(now, Math.random()));
+    this.#machine.timeout(now, this.#settings.random());
+    this.#arm();
   }
 };
-var SECURE = /^(wss|https):/i;
-var HOPELESS = /^S(yntax|ecurity)Error$/;
+var STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
+Object.assign(Socket, STATES);
+Object.assign(Socket.prototype, STATES);
+var UNCLEAN = { code: 1006, reason: "", wasClean: false };
+var HOPELESS = /^S(yn|ec)/;
 function isFunction(value) {
   return typeof value === "function";
-}
-function unclean(cause, reason = "") {
-  return { cause, code: 1006, reason, wasClean: false, advice: void 0 };
 }
 export {
   Socket,
