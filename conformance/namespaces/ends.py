@@ -139,6 +139,11 @@ class Server:
         line = await self.running.says(r'"message":"closed"', since=since, seconds=seconds, times=times)
         return line.at, json.loads(line.text)["closed"]
 
+    def last_heard(self, start, end):
+        """When a message came last between two moments; the first of them if none came."""
+        heard = [line.at for line in self.running.said if '"message":"received' in line.text]
+        return max([start, *(at for at in heard if at <= end)])
+
     async def settles_at(self, connections, *, seconds, steady=1.5):
         """Waits until it has this many connections and keeps them; gives the moment it began.
 

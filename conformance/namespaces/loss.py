@@ -98,7 +98,9 @@ async def cut_and_mend(bounds, client, how, traffic):
             )
             # What waits unsent lengthens the bound: then the peer's reading counts too.
             bound = max(BOUND, STALL) + (STALL if traffic == "full queue" else 0)
-            bounds.noticed(what, "server", closed[0] - cut_at, bound)
+            # Where the cut is one way, the server hears the client for a moment longer.
+            heard_at = server.last_heard(cut_at, closed[0])
+            bounds.noticed(what, "server", closed[0] - heard_at, bound)
             bounds.noticed(what, client.name, noticed.at - cut_at, bound)
             if not client.returns:
                 await running.ends()

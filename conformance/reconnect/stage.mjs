@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 
 const FIXTURES = new URL("fixtures/", import.meta.url);
+const HOUR = 3_600_000;
 const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript" };
 
 /** Serves the fixtures, the module under test as `/socket.js`, and what `extra` has, by its path. */
@@ -33,11 +34,13 @@ export async function open(browser, base, { scripted = false, clock = false } = 
   page.setDefaultTimeout(10_000);
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
-  if (clock) await page.clock.install();
+  if (clock) await page.clock.install({ time: 0 });
   await page.addInitScript({ path: path("instruments.js") });
   if (scripted) await page.addInitScript({ path: path("scripted.js") });
   await page.goto(`${base}/subject.html`);
   await page.waitForFunction(() => document.title === "ready");
+  // From now on time passes only when the scenario says so.
+  if (clock) await page.clock.pauseAt(HOUR);
   return {
     page,
     errors,
