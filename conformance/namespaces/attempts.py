@@ -7,7 +7,7 @@ import ends
 import world
 from bounds import SLACK
 from harness import expect_equal
-from loss import BOUND, RETURN, SERVER
+from loss import SERVER
 
 SILENT = 6.0
 TIMED_OUT = "(?i)time(d )?out"
@@ -28,14 +28,14 @@ async def meet_silence(bounds, client, how):
             silent_at = time.monotonic()
             await asyncio.to_thread(pair.mend)
             await asyncio.to_thread(pair.cut, how)
-            first = await running.says(TIMED_OUT, since=silent_at, seconds=BOUND + RETURN)
-            again = await running.says(TIMED_OUT, since=silent_at, seconds=BOUND + 2 * RETURN, times=2)
-            bounds.noticed(what, f"{client.name}, attempt given up", again.at - first.at, RETURN)
+            first = await running.says(TIMED_OUT, since=silent_at, seconds=client.bound + client.back)
+            again = await running.says(TIMED_OUT, since=silent_at, seconds=client.bound + 2 * client.back, times=2)
+            bounds.noticed(what, f"{client.name}, attempt given up", again.at - first.at, client.back)
             await asyncio.sleep(max(0, SILENT - (time.monotonic() - silent_at)))
             expect_equal(await server.count("connections"), 0, "connections while it is silent")
             expect_equal(await asyncio.to_thread(pair.dropped) > 1, True, "more than one packet lost")
 
             mended_at = time.monotonic()
             await asyncio.to_thread(pair.mend)
-            back_at = await server.settles_at(1, seconds=RETURN + SLACK)
-            bounds.noticed(what, f"{client.name}, back", back_at - mended_at, RETURN)
+            back_at = await server.settles_at(1, seconds=client.back + SLACK)
+            bounds.noticed(what, f"{client.name}, back", back_at - mended_at, client.back)

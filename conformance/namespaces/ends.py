@@ -195,6 +195,13 @@ def chromium(pair, path, **times):
     return script(pair, "chromium_client.mjs", url=pair.url(path), **browser, **times)
 
 
+def page(pair, path):
+    """The page that the server has on `/`, in Chromium."""
+    executable = harness.tool("chromium", "chromium-browser", hint="apt-get install chromium")
+    browser = {"executable": executable, "sandbox": False}
+    return script(pair, "page_client.mjs", url=pair.url(path), **browser)
+
+
 def script(pair, name, **settings):
     """A Node script on the client machine."""
     node = harness.tool("node", hint="Node.js 20 or newer")

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import time
+from collections.abc import Callable
 
 import ends
 import world
@@ -15,26 +17,22 @@ INTERVAL, TIMEOUT, STALL = 2.0, 2.0, 3.0
 BOUND = INTERVAL + TIMEOUT
 HEARTBEAT = ["--heartbeat", "2s", "--heartbeat-timeout", "2s"]
 SERVER = [*HEARTBEAT, "--write-stall", "3s"]
-# An attempt that began while the wire was cut has to end before the next one can succeed.
-CONNECT_TIMEOUT = 2.0
-# The longest pause between attempts.
-CAP = 4.0
-# One attempt may just have begun, and end in silence; then comes one pause.
-RETURN = CONNECT_TIMEOUT + CAP
+# Of a client: the time of an attempt, and the longest pause between two.
+CONNECT_TIMEOUT, CAP = 2.0, 4.0
 BIG_LINE = "x" * 16_384
 
 
+@dataclasses.dataclass(frozen=True)
 class Client:
-    """One kind of client: how it is started, and what it says when it notices."""
+    """One kind of client: how it is started, and what it promises."""
 
-    def __init__(self, name, start, returns):
-        self.name = name
-        self.start = start
-        self.returns = returns
-
-
-def plain_terminal(pair):
-    return ends.terminal(pair, "/", *HEARTBEAT)
+    name: str
+    start: Callable
+    # From the last sign of life to the loss.
+    bound: float = BOUND
+    # From the network's return to the line's: one attempt may just have begun, and ends in
+    # silence; then comes one pause. None: it ends for good.
+    back: float | None = CONNECT_TIMEOUT + CAP
 
 
 TIMES = {
@@ -43,19 +41,11 @@ TIMES = {
     "connectTimeout": CONNECT_TIMEOUT * 1000,
     "cap": CAP * 1000,
 }
-
-
-def node_socket(pair):
-    return ends.socket(pair, "/", **TIMES)
-
-
-def chromium_socket(pair):
-    return ends.chromium(pair, "/", **TIMES)
-
-
-TERMINAL = Client("holdwire connect", plain_terminal, returns=False)
-SOCKET = Client("Socket in Node", node_socket, returns=True)
-CHROMIUM = Client("Socket in Chromium", chromium_socket, returns=True)
+TERMINAL = Client("holdwire connect", lambda pair: ends.terminal(pair, "/", *HEARTBEAT), back=None)
+SOCKET = Client("Socket in Node", lambda pair: ends.socket(pair, "/", **TIMES))
+CHROMIUM = Client("Socket in Chromium", lambda pair: ends.chromium(pair, "/", **TIMES))
+# It has times of its own: 5 s and 5 s, and for coming back what a `Socket` has by default.
+PAGE = Client("the page on /", lambda pair: ends.page(pair, "/"), bound=10.0, back=30.0)
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +70,7 @@ async def flow(client, traffic):
                 await task
 
 
-async def cut_and_mend(bounds, client, how, traffic):
+async def cut_and_mend(bounds, client, how, traffic, pictures=None):
     """Cuts the wire; both ends notice within their bounds; then mends it, and one comes back."""
     what = f"{CUTS[how]}, {traffic}"
     async with world.pair() as pair, ends.server(pair, *SERVER) as server:
@@ -97,21 +87,31 @@ async def cut_and_mend(bounds, client, how, traffic):
                 server.closed(since=cut_at),
             )
             # What waits unsent lengthens the bound: then the peer's reading counts too.
-            bound = max(BOUND, STALL) + (STALL if traffic == "full queue" else 0)
+            waiting = STALL if traffic == "full queue" else 0
             # Where the cut is one way, the server hears the client for a moment longer.
             heard_at = server.last_heard(cut_at, closed[0])
-            bounds.noticed(what, "server", closed[0] - heard_at, bound)
-            bounds.noticed(what, client.name, noticed.at - cut_at, bound)
-            if not client.returns:
+            bounds.noticed(what, "server", closed[0] - heard_at, BOUND + waiting)
+            bounds.noticed(what, client.name, noticed.at - cut_at, client.bound + waiting)
+            if client.back is None:
                 await running.ends()
                 return
 
             # Long enough for attempts that meet the same silence.
             await asyncio.sleep(CONNECT_TIMEOUT)
+            if pictures:
+                await picture(running, f"{pictures}/cut.png")
             mended_at = time.monotonic()
             await asyncio.to_thread(pair.mend)
-            back_at = await server.settles_at(1, seconds=RETURN + SLACK)
-            bounds.noticed(what, f"{client.name}, back", back_at - mended_at, RETURN)
+            back_at = await server.settles_at(1, seconds=client.back + SLACK)
+            bounds.noticed(what, f"{client.name}, back", back_at - mended_at, client.back)
+            if pictures:
+                await picture(running, f"{pictures}/back.png")
+
+
+async def picture(page, path):
+    """Has the page pictured."""
+    await page.type(f"picture {path}")
+    await page.says(f"^pictured {path}")
 
 
 CUTS = {

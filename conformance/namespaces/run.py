@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real silent loss: a server, a client and a wire between them that is cut, slow or loses packets.
 
-    HOLDWIRE_BIN=target/release/holdwire conformance/namespaces/run.py [--only WORD]
+    HOLDWIRE_BIN=target/release/holdwire conformance/namespaces/run.py [--only WORD] [--pictures FOLDER]
 
 Needs Linux with network namespaces, as root or with user namespaces, and nftables. Everything
 happens in namespaces of the suite's own; the machine's network is not touched.
@@ -22,7 +22,7 @@ AT_ONCE = 8
 SECONDS = 60
 
 
-async def suite(checks, only):
+async def suite(checks, only, pictures):
     from bounds import Bounds
     from scenarios import scenarios
 
@@ -33,7 +33,7 @@ async def suite(checks, only):
         async with places:
             await checks.run(name, scenario, bounds, seconds=SECONDS)
 
-    chosen = [(name, scenario) for name, scenario in scenarios() if not only or only in name]
+    chosen = [(name, scenario) for name, scenario in scenarios(pictures) if not only or only in name]
     await asyncio.gather(*(one(name, scenario) for name, scenario in chosen))
     bounds.print()
 
@@ -42,7 +42,8 @@ if __name__ == "__main__":
     harness.enter_venv()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="WORD", help="scenarios with this in their name")
-    only = parser.parse_args().only
+    parser.add_argument("--pictures", metavar="FOLDER", help="for pictures of the page on /")
+    options = parser.parse_args()
     harness.binary()
     world.enter()
-    sys.exit(harness.run_suite(lambda checks: suite(checks, only)))
+    sys.exit(harness.run_suite(lambda checks: suite(checks, options.only, options.pictures)))

@@ -3,7 +3,7 @@
 from functools import partial
 
 from attempts import meet_silence
-from loss import CHROMIUM, CUTS, SOCKET, TERMINAL, cut_and_mend, never_reads
+from loss import CHROMIUM, CUTS, PAGE, SOCKET, TERMINAL, cut_and_mend, never_reads
 from slow import BELOW, BEYOND, takes_a_long_queue
 
 MATRIX = {
@@ -21,18 +21,20 @@ MATRIX = {
         ("drop", "flowing"),
         ("link", "idle"),
     ],
+    PAGE: [("drop", "idle")],
 }
 
 ATTEMPTING = [SOCKET]
 
 
-def scenarios():
-    """Names and functions, which take the table of bounds."""
+def scenarios(pictures=None):
+    """Names and functions, which take the table of bounds; pictures of the page go to a folder."""
     for client, cuts in MATRIX.items():
-        end = "comes back once" if client.returns else "ends"
+        end = "comes back once" if client.back else "ends"
         for how, traffic in cuts:
             name = f"{client.name}, {CUTS[how]}, {traffic}: both ends notice in time, the client {end}"
-            yield name, lambda bounds, c=client, h=how, t=traffic: cut_and_mend(bounds, c, h, t)
+            into = pictures if client is PAGE else None
+            yield name, partial(cut_and_mend, client=client, how=how, traffic=traffic, pictures=into)
     yield "peer that never reads and answers no ping is ended in time", partial(never_reads, burst=0)
     yield (
         "peer that never reads, with a full queue, is ended in time",
