@@ -15,6 +15,9 @@ mod guides {
     #[doc = include_str!("../../docs/guide/deflate.md")]
     struct Deflate;
 
+    #[doc = include_str!("../../docs/guide/reconnect.md")]
+    struct Reconnect;
+
     #[doc = include_str!("../../docs/guide/sans-io.md")]
     struct SansIo;
 

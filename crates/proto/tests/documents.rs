@@ -6,14 +6,20 @@ use std::time::Duration;
 use holdwire_proto::extension::{self, ExtensionError};
 use holdwire_proto::handshake::{Flaw, HeadError, HeadLimits, Reason};
 use holdwire_proto::http::StatusCode;
-use holdwire_proto::reconnect::{Decision, Policy, Target};
+use holdwire_proto::reconnect::{Backoff, Decision, Policy, Target};
 use holdwire_proto::{Advice, Limits, Violation};
 
 const PROTOCOL: &str = include_str!("../../../docs/protocol.md");
+const RECONNECT: &str = include_str!("../../../docs/guide/reconnect.md");
+
+/// The rows of the table of `docs/protocol.md` below a heading.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    table_of(PROTOCOL, heading)
+}
 
 /// The rows of the table below a heading, without its head, as trimmed cells.
-fn table(heading: &str) -> Vec<Vec<String>> {
-    let (_, section) = PROTOCOL
+fn table_of(document: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = document
         .split_once(&format!("# {heading}\n"))
         .expect("the heading is there");
     let rows = section.lines().skip_while(|line| !line.starts_with('|'));
@@ -320,4 +326,24 @@ fn every_setting_of_coming_back_stands_with_its_default() {
         .collect();
     let ours = ours.map(|(name, default)| (name.to_owned(), default));
     assert_eq!(documented, ours);
+}
+
+#[test]
+fn the_guide_has_the_delays_that_are_drawn() {
+    let backoff = Backoff::default();
+    let mut elapsed = Duration::ZERO;
+
+    let rows = table_of(RECONNECT, "Delays");
+
+    for (losses, row) in (0..).zip(&rows) {
+        let ceiling = backoff.ceiling(losses);
+        elapsed += backoff.delay(losses, 1 << 31);
+        let number = row[0].split(' ').next();
+        assert_eq!(number, Some(&*(losses + 1).to_string()));
+        assert_eq!(row[1], format!("{} s", ceiling.as_secs_f64()));
+        let average = format!("{} s", elapsed.as_secs_f64());
+        assert!(row[2].starts_with(&average), "{row:?}: {average}");
+    }
+    assert_eq!(rows.last().expect("rows")[0], "7 and more");
+    assert_eq!(backoff.ceiling(6), backoff.ceiling(7));
 }
