@@ -83,7 +83,8 @@ function onState(state) {
       counters.forget();
       break;
     case "waiting":
-      history.lost(detail);
+      if (state.refused) history.refused(detail);
+      else history.lost(detail);
       break;
     case "closed":
       history.stopped();

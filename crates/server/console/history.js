@@ -55,7 +55,7 @@ export class History {
     this.#settle("opened");
     this.#begin("open");
     const drop = this.drops.at(-1);
-    if (drop && !drop.isOver) Object.assign(drop, { until: this.#now(), isOver: true });
+    if (drop && !drop.isOver) Object.assign(drop, { until: this.spans.at(-1).from, isOver: true });
     this.#changed();
   }
 
@@ -68,6 +68,23 @@ export class History {
       this.dropCount += 1;
       this.drops.push({ at: this.#now(), why, attempts: 0, isOver: false });
     }
+    this.#changed();
+  }
+
+  /** The line opened only to be told no: the attempt failed, and nothing was ever up. */
+  refused(why) {
+    const attempt = this.attempts.at(-1);
+    if (attempt) attempt.outcome = "failed";
+    this.spans.pop();
+    const down = this.spans.at(-1);
+    const drop = this.drops.at(-1);
+    if (down?.kind !== "down" || down.to === undefined || drop?.until !== down.to) {
+      this.lost(why);
+      return;
+    }
+    this.#downMs -= down.to - down.from;
+    down.to = drop.until = undefined;
+    drop.isOver = false;
     this.#changed();
   }
 

@@ -10,6 +10,16 @@ const WORD = document.querySelector("meta[name=heartbeat-word]")?.content ?? "";
 /** Short, so that a person can watch it find a dead line; the usual is 25 s and 20 s. */
 export const HEARTBEAT = { word: WORD, interval: 5000, timeout: 5000 };
 
+/** Short for the same reason; the usual cap is 20 s. */
+const BACKOFF = { first: 500, cap: 4000 };
+
+/**
+ * A browser does not show why a handshake failed. So the server may say its no after it: as the
+ * first and only thing on a connection that just opened, with one of these codes.
+ */
+const isRefusal = (code) => code === 1013 || (code >= 4400 && code <= 4499);
+const REFUSED_WITHIN_MS = 2000;
+
 /** Whether a silent line to this URL can be asked for a sign of life. */
 export const hasHeartbeat = (url) => isOwnServer(url) && WORD !== "";
 
@@ -58,7 +68,8 @@ export const isOwnServer = (url) => new URL(url).host === location.host;
  * `onState` gets `{ name, url, … }`, with `name` one of `connecting` (`attempt`), `open` (with
  * `protocol` and `extensions`), `waiting` (`attempt` and `delay` in ms of the next attempt, and
  * why: `cause`, `code`, `reason`, `advice`), `closing`, and `closed` (with `code`, `reason`, or
- * with `error` when the browser refused to try); the last three say whether it `opened` before.
+ * with `error` when the browser refused to try); the last three say whether it
+ * `opened` before, and whether that was only to be `refused`.
  * `onMessage` gets a string or an `ArrayBuffer`, `onBeat` `{ isAnswer, roundTrip }`, `onReceipts`
  * the receipts of messages whose fate a loss left unknown.
  */
@@ -84,7 +95,8 @@ export class Line {
     this.#abandon();
     let socket;
     try {
-      socket = new Socket(named(url), protocols, { heartbeat: hasHeartbeat(url) && HEARTBEAT });
+      const heartbeat = hasHeartbeat(url) && HEARTBEAT;
+      socket = new Socket(named(url), protocols, { heartbeat, backoff: BACKOFF });
     } catch (error) {
       this.#on.onState({ name: "closed", url, error: error.message });
       return;
@@ -93,24 +105,31 @@ export class Line {
     socket.binaryType = "arraybuffer";
 
     let opened = false; // since the last loss
+    let silentSince = NaN; // when it opened, until a message came
+    const isRefused = (code) => isRefusal(code) && performance.now() - silentSince < REFUSED_WITHIN_MS;
     const tell = (state) => this.#on.onState({ url, ...state });
     const listen = (name, listener) =>
       socket.addEventListener(name, (event) => socket === this.#socket && listener(event));
     listen("connecting", ({ attempt }) => tell({ name: "connecting", attempt }));
     listen("open", () => {
       opened = true;
+      silentSince = performance.now();
       tell({ name: "open", protocol: socket.protocol, extensions: socket.extensions });
     });
-    listen("message", ({ data }) => this.#on.onMessage(data));
+    listen("message", ({ data }) => {
+      silentSince = NaN;
+      this.#on.onMessage(data);
+    });
     listen("heartbeat", ({ isAnswer, roundTrip }) => this.#on.onBeat({ isAnswer, roundTrip }));
     listen("down", ({ cause, code, reason, advice, attempt, delay, unknown }) => {
-      tell({ name: "waiting", cause, code, reason, advice, attempt, delay, opened });
+      const refused = isRefused(code);
+      tell({ name: "waiting", cause, code, reason, advice, attempt, delay, opened, refused });
       this.#on.onReceipts(unknown);
       opened = false;
     });
     listen("close", ({ cause, code, reason, advice }) => {
       this.#socket = null;
-      tell({ name: "closed", cause, code, reason, advice, opened });
+      tell({ name: "closed", cause, code, reason, advice, opened, refused: isRefused(code) });
     });
   }
 

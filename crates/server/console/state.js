@@ -13,12 +13,13 @@ export function describe(state) {
       return { name: "Open", detail: parts(state.url, subprotocol, state.extensions) };
     }
     case "waiting":
-      return { name: "Down", detail: why(state) };
+      return { name: state.refused ? "Refused" : "Down", detail: why(state) };
     case "closing":
       return { name: "Closing", detail: "waiting for the server's Close frame" };
     default:
       if (state.error) return { name: "Not connected", detail: state.error };
       if (!state.opened) return { name: "Not connected", detail: why(state) };
+      if (state.refused) return { name: "Refused", detail: why(state) };
       return { name: "Closed", detail: why(state) };
   }
 }
@@ -42,7 +43,8 @@ function why({ cause, opened, code, reason, advice }) {
       if (!opened && code === 1006) return `${code} · the opening handshake failed`;
       const delay = advice?.retryAfter;
       const wait = delay !== undefined && `come back after ${formatDelay(delay)}`;
-      return parts(code, closeCodeName(code), advice?.reason, wait, !advice && reason && `“${reason}”`);
+      const said = advice ? advice.reason : reason;
+      return parts(code, closeCodeName(code), said && `“${said}”`, wait);
     }
   }
 }

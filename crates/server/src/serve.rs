@@ -5,14 +5,15 @@ use std::future::ready;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols, unavailable};
+use axum::body::Bytes;
+use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols};
 use holdwire::proto::deflate::DeflateConfig;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
-use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::banner::banner;
@@ -23,9 +24,6 @@ use crate::listen::listen;
 use crate::proxy_headers;
 use crate::reflect::reflect;
 use crate::signals::{Signals, end_on_signals};
-
-/// When a page whose handshake was refused at its own wish may come back.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Listens, says where, and serves until the program is told to end.
 ///
@@ -81,7 +79,7 @@ fn build(
     let root = Endpoint::new(move |socket, request| Arc::clone(&talk).run(socket, &request))
         .on_upgrade(move |upgrade| {
             ready(if hook.refuses(&upgrade.request) {
-                Err(unavailable(RETRY_AFTER))
+                Err(refused_as_asked())
             } else {
                 Ok(upgrade.accept())
             })
@@ -128,6 +126,15 @@ fn build(
         Some(acceptor) => server.tls(acceptor),
         None => server,
     }
+}
+
+/// The answer to a handshake that its page wants refused.
+fn refused_as_asked() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"you asked for it\n"));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// The server's end of TLS, if it is configured.
