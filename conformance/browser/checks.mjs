@@ -4,6 +4,7 @@ import { chromium } from "playwright-core";
 import { check, done, settings } from "../report.mjs";
 import { checkPages } from "./pages.mjs";
 import { checkSockets } from "./sockets.mjs";
+import { checkTrouble } from "./trouble.mjs";
 
 const browser = await chromium.launch({
   executablePath: settings.chromium,
@@ -20,6 +21,7 @@ const browser = await chromium.launch({
 try {
   await checkSockets(browser, check);
   await checkPages(browser, check);
+  await checkTrouble(browser, check);
 } finally {
   await browser.close();
 }

@@ -1,7 +1,7 @@
 // Whole pages: those that the program serves, and plain ones of our own from elsewhere.
 
-import { spawn } from "node:child_process";
 import { expectEqual, settings } from "../report.mjs";
+import { startSpare } from "./spare.mjs";
 
 const GREETING = "Information from the server";
 const HELLO = "Hello WebSockets!";
@@ -68,19 +68,6 @@ const logged = (page, line, times = 1) =>
     },
     [line, times],
   );
-
-/** Starts the program on the spare port; the result ends it at once, as a crash would. */
-async function startSpare() {
-  const address = `127.0.0.1:${settings.spare}`;
-  const child = spawn(settings.binary, ["serve", "--listen", address], { stdio: "ignore" });
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const ready = await fetch(`http://${address}/health/ready`).catch(() => null);
-    if (ready?.ok) return () => new Promise((gone) => child.once("exit", gone).kill("SIGKILL"));
-    await new Promise((later) => setTimeout(later, 50));
-  }
-  child.kill("SIGKILL");
-  throw new Error("the program did not start");
-}
 
 /** Heartbeats are answered; after a crash of the server the page comes back by itself, once. */
 async function heartbeatPage(browser, base) {

@@ -72,6 +72,7 @@ async def suite(checks):
                 "plainPage": plain.page("", host="localhost"),
                 "securePage": tls.page("", host="localhost"),
                 "spare": harness.free_port(),
+                "pictures": str(harness.REPOSITORY / "target" / "browser"),
                 "longest": 2 * 1024 * 1024,
             }
             await harness.run_node(HERE / "checks.mjs", settings, checks, seconds=SECONDS)

@@ -22,7 +22,7 @@ function row({ at, why, until, attempts, isOver }) {
 
 function outcome({ at, until, attempts, isOver }) {
   const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-  if (until !== undefined) return `back after ${formatDelay(until - at)}, ${tries}`;
+  if (until !== undefined) return `back in ${formatDelay(until - at)}, ${tries}`;
   return isOver ? `given up, ${tries}` : `down, ${tries} so far`;
 }
 
