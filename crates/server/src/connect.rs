@@ -1,16 +1,20 @@
 //! `holdwire connect`: the terminal client.
 //!
 //! Messages go to standard output and nothing else does; words about the connection go to standard
-//! error. Lines of standard input go out as text messages.
+//! error. Lines of standard input go out as text messages. With `--reconnect` it is a line that comes
+//! back, else one connection.
 
 mod command;
+mod delivery;
 mod failure;
 mod input;
 mod insecure;
 mod json;
+mod line;
 mod open;
 mod output;
 mod plan;
+mod report;
 mod stdin;
 mod talk;
 mod words;
@@ -54,6 +58,9 @@ pub fn connect(flags: &ConnectFlags) -> Result<(), Failure> {
 async fn run(flags: &ConnectFlags) -> Result<(), Failure> {
     let client = open::client(flags)?;
     output::prepare(flags)?;
+    if flags.reconnect {
+        return line::talk(client, flags, &*interrupts()?).await;
+    }
     let opened = open::open(&client, flags).await?;
     let interrupt = interrupts()?;
     if flags.echo {
@@ -114,6 +121,10 @@ fn interrupts() -> Result<Arc<Notify>, Failure> {
     });
     Ok(interrupt)
 }
+
+/// What ends a wait for messages, as it is told.
+const INTERRUPTED: &str = "the program was interrupted";
+const CLOSED: &str = "the connection was closed";
 
 /// What a client says when it has no more to say.
 const FAREWELL: CloseCode = CloseCode::NORMAL;

@@ -7,31 +7,14 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 
+use common::client::{Frame, assert_fails, pipe, piped, unmasked};
 use common::{Server, accept, holdwire, read_head, run};
 
 fn echo_url(server: &Server) -> String {
     format!("ws://{}/echo", server.address)
-}
-
-/// Runs the client with a pipe as its input, which ends after these bytes.
-fn pipe(arguments: &[&str], input: &[u8]) -> (Option<i32>, Vec<u8>, String) {
-    let mut client = piped(holdwire(&["connect"]).args(arguments));
-    client.stdin.take().unwrap().write_all(input).unwrap();
-    let output = client.wait_with_output().unwrap();
-    let words = String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), output.stdout, words)
-}
-
-fn piped(command: &mut Command) -> Child {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
 }
 
 /// A server for one connection; it is given the request and the socket.
@@ -45,9 +28,6 @@ fn serve_once(answer: impl FnOnce(&str, &mut TcpStream) + Send + 'static) -> Soc
     });
     address
 }
-
-/// First byte and payload.
-type Frame = (u8, Vec<u8>);
 
 /// A server that accepts one WebSocket, writes these frames and reads until a Close frame comes;
 /// then it tells the frames that came.
@@ -68,31 +48,6 @@ fn serve_frames(frames: &'static [u8]) -> (String, Receiver<Vec<Frame>>) {
         let _ = told.send(frames);
     });
     (format!("ws://{address}"), received)
-}
-
-/// The whole frames among bytes of a client; all are short.
-fn unmasked(mut bytes: &[u8]) -> Vec<Frame> {
-    let mut frames = Vec::new();
-    while let [first, length, a, b, c, d, rest @ ..] = bytes
-        && let Some((payload, next)) = rest.split_at_checked(usize::from(length & 0x7f))
-    {
-        let mask = [a, b, c, d].into_iter().cycle();
-        let payload = payload.iter().zip(mask).map(|(byte, mask)| byte ^ mask);
-        frames.push((*first, payload.collect()));
-        bytes = next;
-    }
-    frames
-}
-
-#[track_caller]
-fn assert_fails(arguments: &[&str], code: i32, parts: &[&str]) {
-    let (ended, _, words) = run(holdwire(&["connect", "--quiet"]).args(arguments));
-
-    assert_eq!(ended, Some(code), "{words}");
-    assert_eq!(words.lines().count(), 1, "{words}");
-    for part in parts {
-        assert!(words.contains(part), "{part:?} is not in {words}");
-    }
 }
 
 #[test]

@@ -85,6 +85,12 @@ impl Receipt {
         }
     }
 
+    /// Whether [`Receipt::written`] is known by now, one way or the other.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.slot.stage() != Stage::Queued
+    }
+
     /// What became of the message, if it is known by now.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use holdwire::line::{Attempt, Builder, Event, Line, Loss, Target};
-use holdwire::{CloseCode, Message, Setup, WebSocket};
+use holdwire::{CloseCode, Config, Message, Setup, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -91,9 +91,15 @@ impl Server {
 }
 
 impl Arrival {
-    pub async fn accept(mut self) -> Session {
+    pub async fn accept(self) -> Session {
+        self.accept_with(Config::default()).await
+    }
+
+    pub async fn accept_with(mut self, config: Config) -> Session {
         self.peer.accept("", b"").await;
-        let (socket, driver) = self.peer.open(Setup::default());
+        let mut setup = Setup::default();
+        setup.config = Arc::new(config);
+        let (socket, driver) = self.peer.open(setup);
         Session {
             socket,
             driver: tokio::spawn(driver),

@@ -45,6 +45,12 @@ pub struct ConnectFlags {
     /// Sends a ping once the connection is open and prints how long the pong took
     #[arg(long)]
     pub ping: bool,
+    /// Comes back when the connection is lost, and says how the line does
+    #[arg(long, conflicts_with_all = ["echo", "ping"])]
+    pub reconnect: bool,
+    /// Gives up after so many attempts in a row; without it never
+    #[arg(long, value_name = "N", value_parser = value::<u32>, requires = "reconnect")]
+    pub max_attempts: Option<u32>,
 
     /// Adds a field to the request: 'Name: value'; repeatable
     #[arg(long, value_name = "FIELD", value_parser = value::<Header>, help_heading = "Handshake")]
@@ -75,7 +81,8 @@ pub struct ConnectFlags {
         help_heading = "Output"
     )]
     pub output_dir: Option<PathBuf>,
-    /// Prints text messages that are JSON indented
+    /// Prints text messages that are JSON indented; with --reconnect, messages and states as JSON,
+    /// each on a line
     #[arg(long, help_heading = "Output")]
     pub json: bool,
     /// Prints the seconds since the opening before each message

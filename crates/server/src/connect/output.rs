@@ -79,23 +79,31 @@ impl Output {
         }
     }
 
+    /// Prints a line that no terminal obeys.
+    pub(super) fn print_line(&self, line: &str) -> io::Result<()> {
+        if !self.is_terminal {
+            return print(format!("{line}\n").as_bytes());
+        }
+        self.words.clear_prompt();
+        let printed = print(format!("{line}\n").as_bytes());
+        self.words.prompt();
+        printed
+    }
+
     fn show_text(&self, text: &str) -> io::Result<()> {
         let time = match self.timestamps {
             true => format!("{:.3} ", self.opened.elapsed().as_secs_f64()),
             false => String::new(),
         };
         if !self.is_terminal {
-            return print(format!("{time}{text}\n").as_bytes());
+            return self.print_line(&format!("{time}{text}"));
         }
-        self.words.clear_prompt();
         let (begin, end) = self.words.style(Style::Received);
-        let printed = print(format!("{begin}< {time}{}{end}\n", visible(text)).as_bytes());
-        self.words.prompt();
-        printed
+        self.print_line(&format!("{begin}< {time}{}{end}", visible(text)))
     }
 
     /// Writes a file that was not there before.
-    fn save(&mut self, payload: &[u8]) -> io::Result<PathBuf> {
+    pub(super) fn save(&mut self, payload: &[u8]) -> io::Result<PathBuf> {
         loop {
             self.files += 1;
             let path = self.folder.join(format!("{:06}.bin", self.files));

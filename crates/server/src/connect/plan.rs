@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use holdwire::Message;
 
 use crate::cli::ConnectFlags;
+use crate::config::Value as _;
+
+use super::Failure;
 
 /// The messages that are still to come.
 #[derive(Debug)]
@@ -62,8 +66,39 @@ impl Plan {
         }
     }
 
+    /// As many messages came as were wanted, and the expected one was not among them.
+    pub(super) fn missed(&self) -> Failure {
+        let (missing, seen) = (self.missing(), self.seen());
+        Failure::failed(format!(
+            "{missing} was not there ({seen}); see what the server sends"
+        ))
+    }
+
+    /// The time is over: whether all came that was waited for.
+    pub(super) fn fulfilled_within(&self, time: Duration) -> Result<(), Failure> {
+        if !self.is_open() {
+            return Ok(());
+        }
+        let (missing, seen, time) = (self.missing(), self.seen(), time.show());
+        Err(Failure::failed(format!(
+            "{missing} did not come within {time} ({seen}); see what the server sends, or give \
+             --timeout more"
+        )))
+    }
+
+    /// Something ended the wait: whether all had come.
+    pub(super) fn fulfilled_before(&self, event: &str) -> Result<(), Failure> {
+        if !self.is_open() {
+            return Ok(());
+        }
+        let (missing, seen) = (self.missing(), self.seen());
+        Err(Failure::failed(format!(
+            "{event} before {missing} came ({seen}); see what the server sends"
+        )))
+    }
+
     /// What did not come, as the beginning of a sentence about why.
-    pub(super) fn missing(&self) -> String {
+    fn missing(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = match (self.expected.front(), self.count) {
@@ -75,7 +110,7 @@ impl Plan {
     }
 
     /// What came in its place.
-    pub(super) fn seen(&self) -> String {
+    fn seen(&self) -> String {
         match (self.received, &self.last_text) {
             (0, _) => "no message came".to_owned(),
             (n, None) => format!("messages that came: {n}"),
@@ -85,6 +120,15 @@ impl Plan {
         }
     }
 }
+
+/// The time for a plan to come true.
+pub(super) fn timeout(flags: &ConnectFlags) -> Option<Duration> {
+    let of_expect = (!flags.expect.is_empty()).then_some(EXPECT_TIMEOUT);
+    flags.timeout.or(of_expect)
+}
+
+/// How long --expect waits unless it was told.
+const EXPECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A text in quotes and on one line, cut to what a line of words can hold.
 pub(super) fn excerpt(text: &str) -> String {

@@ -13,9 +13,9 @@ use crate::config::Value as _;
 
 use super::input::{InputEnd, send_all};
 use super::output::Output;
-use super::plan::{Plan, Progress, excerpt};
+use super::plan::{self, Plan, Progress, excerpt};
 use super::words::Words;
-use super::{FAREWELL, Failure, deadline, reached, stdin};
+use super::{CLOSED, FAREWELL, Failure, INTERRUPTED, deadline, reached, stdin};
 
 /// Why a conversation is over.
 enum End {
@@ -52,16 +52,11 @@ pub(super) async fn talk(
         words,
         output: Some(Output::new(flags, words)),
         plan: Plan::new(flags),
-        timeout: flags
-            .timeout
-            .or((!flags.expect.is_empty()).then_some(EXPECT_TIMEOUT)),
+        timeout: plan::timeout(flags),
     };
     let end = conversation.run(&sender, receiver, lines, interrupt).await;
     conversation.close(&sender, end, interrupt).await
 }
-
-/// How long --expect waits unless it was told.
-const EXPECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a server that has closed may take to end the transport, as it should (RFC 6455 §7.1.1).
 const LAST_BYTES: Duration = Duration::from_secs(1);
@@ -188,7 +183,7 @@ impl Conversation<'_> {
             return Err(Failure::unclean(closed));
         };
         let how = how_closed("the server closed", closed);
-        self.asked_for(&how)?;
+        self.plan.fulfilled_before(&how)?;
         let usual = [CloseCode::NORMAL, CloseCode::GOING_AWAY];
         if code.is_none_or(|code| usual.contains(&code)) {
             self.words.say(&how);
@@ -200,37 +195,17 @@ impl Conversation<'_> {
 
     /// We closed: whether all came that was waited for.
     fn judge_own(&self, end: End) -> Result<(), Failure> {
-        let (missing, seen) = (self.plan.missing(), self.plan.seen());
         match end {
-            End::Missed => Err(Failure::failed(format!(
-                "{missing} was not there ({seen}); see what the server sends"
-            ))),
-            End::Late if self.plan.is_open() => Err(Failure::failed(format!(
-                "{missing} did not come within {} ({seen}); see what the server sends, or give \
-                 --timeout more",
-                self.timeout.unwrap_or_default().show(),
-            ))),
+            End::Missed => Err(self.plan.missed()),
+            End::Late => self.plan.fulfilled_within(self.timeout.unwrap_or_default()),
             End::Failed(failure) => Err(failure),
-            End::Interrupted => self.asked_for("the program was interrupted"),
-            _ => self.asked_for("the connection was closed"),
-        }
-    }
-
-    /// Whether all came that was waited for; else what came in between.
-    fn asked_for(&self, event: &str) -> Result<(), Failure> {
-        if self.plan.is_open() {
-            Err(Failure::failed(format!(
-                "{event} before {} came ({}); see what the server sends",
-                self.plan.missing(),
-                self.plan.seen()
-            )))
-        } else {
-            Ok(())
+            End::Interrupted => self.plan.fulfilled_before(INTERRUPTED),
+            _ => self.plan.fulfilled_before(CLOSED),
         }
     }
 }
 
-fn how_closed(event: &str, closed: &Closed) -> String {
+pub(super) fn how_closed(event: &str, closed: &Closed) -> String {
     let code = match closed.ended {
         Ended::Clean(Some(code)) => format!("with code {code}"),
         _ => "without a code".to_owned(),
