@@ -1,15 +1,15 @@
-// Builds `dist/`: one readable module, and the types beside it.
+// Builds `dist/`: one readable module, the types, the licences.
 //
 //     npm run build
+//     npm run build -- --console   also the copy that the server's page loads
 
-import { rm } from "node:fs/promises";
+import { copyFile, rm } from "node:fs/promises";
 import { build } from "esbuild";
 
 import { here, run, typescript } from "./tools.mjs";
 
-/** How the module is bundled; the console's copy and the size test use the same. */
-export function bundle(options = {}) {
-  return build({
+const bundle = (outfile) =>
+  build({
     absWorkingDir: here(""),
     entryPoints: ["src/socket.ts"],
     bundle: true,
@@ -17,15 +17,15 @@ export function bundle(options = {}) {
     target: "es2022",
     charset: "utf8",
     legalComments: "none",
-    write: false,
     banner: { js: "// holdwire/socket: a WebSocket that comes back. Built from client/src; do not edit." },
-    ...options,
+    outfile,
   });
-}
 
-if (import.meta.filename === process.argv[1] || import.meta.url === `file://${process.argv[1]}`) {
-  await rm(here("dist"), { recursive: true, force: true });
-  await bundle({ write: true, outfile: "dist/socket.js" });
-  await bundle({ write: true, outfile: "../crates/server/console/socket.js" });
-  await run(process.execPath, [typescript, "-p", "tsconfig.types.json"]);
+await rm(here("dist"), { recursive: true, force: true });
+await bundle("dist/socket.js");
+// With `--console` also the copy that the server's own page loads.
+if (process.argv.includes("--console")) await bundle("../crates/server/console/socket.js");
+await run(process.execPath, [typescript, "-p", "tsconfig.types.json"]);
+for (const licence of ["LICENSE-APACHE", "LICENSE-MIT"]) {
+  await copyFile(here(`../${licence}`), here(`dist/${licence}`));
 }

@@ -1,7 +1,7 @@
 // Compiles sources and tests into `build/` and runs them.
 //
-//     npm test                       everything that needs no server of ours
-//     npm test -- test/outbox.test.ts
+//     npm test                          all; what needs our server says so where HOLDWIRE_BIN is not set
+//     npm test -- test/outbox.test.ts   some
 
 import { readdir, rm } from "node:fs/promises";
 import { build } from "esbuild";
@@ -10,7 +10,7 @@ import { here, run } from "./tools.mjs";
 
 await rm(here("build"), { recursive: true, force: true });
 const files = (await readdir(here("."), { recursive: true, withFileTypes: true }))
-  .filter((file) => file.name.endsWith(".ts") && /\/(src|test)$/.test(file.parentPath))
+  .filter((file) => file.name.endsWith(".ts") && /\/(src|test|e2e)$/.test(file.parentPath))
   .map((file) => `${file.parentPath}/${file.name}`);
 await build({
   absWorkingDir: here(""),
