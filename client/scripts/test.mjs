@@ -9,9 +9,10 @@ import { build } from "esbuild";
 import { here, run } from "./tools.mjs";
 
 await rm(here("build"), { recursive: true, force: true });
-const files = (await readdir(here("."), { recursive: true, withFileTypes: true }))
-  .filter((file) => file.name.endsWith(".ts") && /\/(src|test|e2e)$/.test(file.parentPath))
-  .map((file) => `${file.parentPath}/${file.name}`);
+const files = [];
+for (const folder of ["src", "test", "e2e"]) {
+  for (const name of await readdir(here(folder))) files.push(`${folder}/${name}`);
+}
 await build({
   absWorkingDir: here(""),
   entryPoints: files,
@@ -21,11 +22,7 @@ await build({
   outdir: "build",
   outbase: ".",
 });
-const chosen = process.argv.slice(2).map((name) => name.replace(/\.ts$/, ".js"));
-const tests = files.filter((file) => /\.test\.ts$/.test(file));
-const all = tests.map((file) => file.slice(here("").length).replace(/\.ts$/, ".js"));
-await run(process.execPath, [
-  "--enable-source-maps",
-  "--test",
-  ...(chosen.length ? chosen : all).map((file) => `build/${file}`),
-]);
+const chosen = process.argv.slice(2);
+const tests = chosen.length ? chosen : files.filter((file) => file.endsWith(".test.ts"));
+const compiled = tests.map((file) => `build/${file.replace(/\.ts$/, ".js")}`);
+await run(process.execPath, ["--enable-source-maps", "--test", ...compiled]);

@@ -56,3 +56,8 @@ export interface SocketEventMap {
   /** It has stopped for good. */
   close: StopEvent;
 }
+
+/** What an `on…` property holds. */
+export type Handler<Type extends keyof SocketEventMap> =
+  | ((event: SocketEventMap[Type]) => void)
+  | null;

@@ -1,7 +1,7 @@
 import { readAdvice } from "./advice.js";
 import type { Milliseconds } from "./backoff.js";
 import { decide } from "./decisions.js";
-import type { SocketEventMap } from "./events.js";
+import type { Handler, SocketEventMap } from "./events.js";
 import { Heartbeat, LATE, type Verdict } from "./heartbeat.js";
 import {
   type Cause,
@@ -39,8 +39,6 @@ const LONGEST_TIMER: Milliseconds = 5_000;
 
 /** The events, in the order of `SocketEventMap`. */
 const EVENTS = ["connecting", "open", "message", "error", "down", "heartbeat", "close"] as const;
-
-type Handler<Type extends keyof SocketEventMap> = ((event: SocketEventMap[Type]) => void) | null;
 
 /**
  * A `WebSocket` that comes back by itself.

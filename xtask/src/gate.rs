@@ -59,6 +59,12 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
             doc_tests,
         ),
         stage("build", 8, "the release binaries", build),
+        stage(
+            "typescript",
+            4,
+            "the TypeScript client: types, tests, size, package",
+            scripts::typescript,
+        ),
     ];
     for suite in Suite::all() {
         if suite.exists(workspace) {

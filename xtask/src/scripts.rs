@@ -154,6 +154,12 @@ pub(crate) fn bench(
     runner.run(&mut cargo(&["bench", "--bench", "codec"])?)
 }
 
+/// The TypeScript client's own check; the release binary must be built.
+pub(crate) fn typescript(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
+    let mut check = script(workspace, &workspace.path("client/scripts/check.mjs"))?;
+    runner.run(check.current_dir(workspace.path("client")))
+}
+
 /// Cargo in a folder that is a workspace of its own.
 pub(crate) fn outside(workspace: &Workspace, folder: &str, arguments: &[&str]) -> Command {
     let mut command = workspace.cargo(arguments);

@@ -10,26 +10,36 @@ use crate::failure::Failure;
 use crate::process::Runner;
 use crate::workspace::Workspace;
 
-/// The oldest Node that the packages of `conformance/` run on: major and minor.
+/// The oldest Node that those packages run on: major and minor.
 const OLDEST: (u32, u32) = (20, 18);
 
 /// The Node that is installed where the system's is older.
 const OWN: &str = "22.23.3";
 
-/// Finds or installs Node, then the packages of `conformance/package-lock.json`, again only when
-/// that file has changed. No script of a package is run.
+/// The folders with a `package-lock.json`, each with the name of its log.
+const FOLDERS: &[(&str, &str)] = &[("conformance", "npm"), ("client", "npm-client")];
+
+/// Finds or installs Node, then the packages of each lock file, again only when that file has
+/// changed. No script of a package is run.
 pub(super) fn run(workspace: &Workspace, runner: &Runner) -> Result<(), Failure> {
     program(workspace, runner)?;
-    let folder = workspace.path("conformance");
+    for (folder, log) in FOLDERS {
+        packages(workspace, runner, folder, log)?;
+    }
+    Ok(())
+}
+
+fn packages(workspace: &Workspace, runner: &Runner, name: &str, log: &str) -> Result<(), Failure> {
+    let folder = workspace.path(name);
     let wanted = stamp::read(&folder.join("package-lock.json"))?;
     let stamp = folder.join("node_modules/.installed");
     if stamp::is_satisfied(&stamp, &wanted) {
-        println!("  the Node packages are here");
+        println!("  the Node packages of {name} are here");
         return Ok(());
     }
     let mut install = workspace.command("npm");
     install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
-    runner.run_logged(install.current_dir(folder), &workspace.log("npm"))?;
+    runner.run_logged(install.current_dir(folder), &workspace.log(log))?;
     stamp::write(&stamp, &wanted)
 }
 
