@@ -52,10 +52,13 @@ async def suite(checks):
     preference = ["--subprotocol", "chat", "--subprotocol", "superchat"]
     with certificate() as fresh, fixtures() as port:
         permitted = ["--origin", f"http://{FOREIGN}:{port}"]
+        one = ["--max-connections-per-ip", "1"]
         async with (
             harness.serve(*limit, *preference, checks=checks, ipv6=True) as plain,
             harness.serve(*limit, *preference, checks=checks, ipv6=True, certificate=fresh) as tls,
             harness.serve(*permitted, checks=checks, ipv6=True) as permitting,
+            harness.serve(*one, checks=checks, ipv6=True) as full,
+            harness.serve(*one, checks=checks, ipv6=True, certificate=fresh) as full_tls,
         ):
             settings = {
                 "chromium": harness.tool("chromium", "chromium-browser", hint=HINT),
@@ -69,6 +72,7 @@ async def suite(checks):
                 "plain": plain.url("", host="localhost"),
                 "secure": tls.url("", host="localhost"),
                 "permitting": permitting.url("", host="localhost"),
+                "full": [full.url("", host="localhost"), full_tls.url("", host="localhost")],
                 "plainPage": plain.page("", host="localhost"),
                 "securePage": tls.page("", host="localhost"),
                 "spare": harness.free_port(),

@@ -69,6 +69,18 @@ async function ends({ url, code, reason, tooLong }) {
   return { code: event.code, wasClean: event.wasClean };
 }
 
+/** Runs in the page: opens a second socket where only one is allowed, and tells what it sees. */
+async function isRefused({ url, protocols }) {
+  const first = new WebSocket(url);
+  await new Promise((resolve, reject) => Object.assign(first, { onopen: resolve, onerror: reject }));
+  const second = new WebSocket(url, protocols);
+  const seen = [];
+  for (const name of ["open", "message", "error"]) second.addEventListener(name, () => seen.push(name));
+  const { code, reason, wasClean } = await new Promise((resolve) => (second.onclose = resolve));
+  first.close();
+  return { seen, code, wasClean, advice: JSON.parse(reason) };
+}
+
 export async function checkSockets(browser, check) {
   const page = await browser.newPage();
   await page.goto(`${settings.fixtures}/blank.html`);
@@ -116,6 +128,14 @@ export async function checkSockets(browser, check) {
         expectEqual(end.protocol, expected, "subprotocol");
       });
     }
+  }
+  for (const url of settings.full) {
+    const scheme = new URL(url).protocol.slice(0, -1);
+    await check(`Chromium, ${scheme}: a page learns why it is refused`, async () => {
+      const end = await page.evaluate(isRefused, { url: `${url}/`, protocols: ["chat"] });
+      expectEqual([end.seen, end.code, end.wasClean], [["open"], 1013, true], "what the page saw");
+      expectEqual(end.advice.retry_after_ms >= 5000, true, `advice ${JSON.stringify(end.advice)}`);
+    });
   }
   await page.close();
 }

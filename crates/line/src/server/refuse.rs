@@ -243,7 +243,42 @@ pub(super) async fn refuse(
 
 #[cfg(test)]
 mod tests {
+    use holdwire_proto::handshake::{Effective, Rules};
+    use http::Request;
+
     use super::*;
+    use crate::server::Server;
+
+    fn offer() -> Offer {
+        let request = Request::get("/")
+            .header("host", "localhost")
+            .header("upgrade", "websocket")
+            .header("connection", "upgrade")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "w4v7O6xFTi36lq3RNcgctw==")
+            .body(())
+            .expect("a request");
+        let offer = Rules::default().check_request(&request, &Effective::plain());
+        offer.expect("it obeys the rules")
+    }
+
+    #[test]
+    fn close_frames_in_place_of_responses_are_bounded() {
+        let inner = Server::on([]).inner;
+        let mut under_way = Vec::new();
+
+        for _ in 0..MAX_AFTER_OPEN {
+            let rejected = No::full().after_open(offer(), &inner);
+            assert!(rejected.after_open.is_some());
+            under_way.push(rejected);
+        }
+        let beyond = No::full().after_open(offer(), &inner);
+        assert!(beyond.after_open.is_none());
+        assert_eq!(beyond.status(), StatusCode::SERVICE_UNAVAILABLE);
+
+        under_way.pop();
+        assert!(No::full().after_open(offer(), &inner).after_open.is_some());
+    }
 
     #[test]
     fn responses_have_their_close_frames() {
