@@ -4,6 +4,7 @@
 // when it served it. A foreign page can know neither.
 
 const ID_BYTES = 16;
+const SAID_MS = 20_000; // how long the outcome of a button is shown
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -24,6 +25,7 @@ export class Trouble {
   #root;
   #result;
   #onCaused;
+  #saying = 0;
 
   /** `onCaused(text)` is told what was caused. */
   constructor({ root, result, onCaused }) {
@@ -55,6 +57,8 @@ export class Trouble {
   #say(text, isError = false) {
     this.#result.textContent = text;
     this.#result.dataset.error = String(isError);
+    clearTimeout(this.#saying);
+    this.#saying = setTimeout(() => (this.#result.textContent = ""), SAID_MS);
   }
 }
 

@@ -218,3 +218,25 @@ pub(crate) async fn echo(socket: WebSocket, site: Arc<Site>) {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use holdwire::{Role, Setup};
+
+    use super::*;
+    use crate::config::ServeFlags;
+
+    #[tokio::test]
+    async fn handler_of_a_connection_without_a_page_stays_small() {
+        let config = ServeConfig::load(&ServeFlags::default(), &|_| None).unwrap();
+        let talk = Arc::new(Talk::new(&config, Arc::new(Site::new(&config))));
+        let (socket, _driver) =
+            WebSocket::over(tokio::io::duplex(64).0, Role::Server, Setup::default());
+        let request = Request::builder().uri("/").body(()).unwrap();
+
+        let handler = talk.run(socket, &request);
+
+        // It lives as long as the connection, idle or not: trouble is boxed, for those that have it.
+        assert!(size_of_val(&handler) <= 272, "{}", size_of_val(&handler));
+    }
+}
