@@ -59,6 +59,7 @@ async def check_our_client(checks, certificate):
     from terminal_client import check_terminal_client
 
     await check_terminal_client(checks, certificate)
+    await check_returning_line(checks)
     await check_doctor(checks, certificate)
     await keepalive.check_our_clients(checks, MODULE)
 

@@ -64,7 +64,7 @@ impl Live {
     /// Moves messages and the connection; `Ready` when it is lost.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Closed> {
         loop {
-            self.hand_over(&mut shared.lock());
+            let is_able = self.hand_over(&mut shared.lock());
             if !self.is_over {
                 self.is_over = Pin::new(&mut self.driver).poll(cx).is_ready();
             }
@@ -73,16 +73,17 @@ impl Live {
                 self.receive_rest(cx, &mut shared.lock());
                 return Poll::Ready(closed);
             }
-            if !self.note_written(&mut shared.lock()) {
+            if !self.note_written(&mut shared.lock()) || !is_able {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Hands over the next batch, once the last one was written.
-    fn hand_over(&self, inner: &mut Inner) {
+    /// Hands over the next batch, once the last one was written; false when the connection takes
+    /// nothing any more.
+    fn hand_over(&self, inner: &mut Inner) -> bool {
         if inner.outbox.has_handed() {
-            return;
+            return true;
         }
         let mut state = self.socket.handle.lock();
         while state.queued() < BATCH
@@ -90,10 +91,11 @@ impl Live {
         {
             let before = state.stats().sent.bytes + state.queued() as u64;
             if state.send(message.clone()).is_err() {
-                return;
+                return false;
             }
             inner.outbox.hand_over(before);
         }
+        true
     }
 
     /// Settles what was written and what a Pong proves; true when there is more to do.
