@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use holdwire_proto::Message;
 use holdwire_proto::reconnect::{Decision, Policy, Reconnect};
 
 use super::Line;
@@ -9,7 +10,7 @@ use super::handle::{Handle, Shared};
 use super::loss::Loss;
 use super::outbox::{Outbox, Queue};
 use super::target::Source;
-use super::task::{Override, Settings, Task};
+use super::task::{Greeting, Override, Settings, Task};
 use crate::client::Client;
 
 /// The settings of a [`Line`], made by [`Line::to`] or [`Line::with`].
@@ -20,6 +21,7 @@ pub struct Builder {
     policy: Policy,
     outbox: Outbox,
     on_loss: Option<Override>,
+    on_up: Option<Greeting>,
     follows_advice: bool,
 }
 
@@ -31,6 +33,7 @@ impl Builder {
             policy: Policy::default(),
             outbox: Outbox::default(),
             on_loss: None,
+            on_up: None,
             follows_advice: false,
         }
     }
@@ -81,6 +84,35 @@ impl Builder {
         self
     }
 
+    /// What each connection begins with, before anything that waits in the outbox: to log in,
+    /// to subscribe again. It is given the number of the attempt.
+    ///
+    /// These messages have no receipts and belong to their connection: what of them was not sent
+    /// when it is lost is not sent on the next one, which begins anew. The function is called in the
+    /// line's task, so it must not block.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use holdwire::line::Line;
+    ///
+    /// # async fn run() {
+    /// let line = Line::to("wss://example.com/")
+    ///     .on_up(|_| ["subscribe news", "subscribe weather"])
+    ///     .start();
+    /// # }
+    /// ```
+    pub fn on_up<F, G>(mut self, mut greeting: F) -> Self
+    where
+        F: FnMut(u64) -> G + Send + 'static,
+        G: IntoIterator<Item: Into<Message>>,
+    {
+        self.on_up = Some(Box::new(move |generation| {
+            let messages = greeting(generation).into_iter();
+            messages.map(Into::into).collect()
+        }));
+        self
+    }
+
     /// Whether a line with a fixed URL takes the one that the server advised, for the one attempt
     /// after that. Off by default.
     ///
@@ -108,6 +140,7 @@ impl Builder {
             source: self.source,
             client: self.client,
             on_loss: self.on_loss,
+            on_up: self.on_up,
             follows_advice: self.follows_advice,
         };
         let task = Task::new(shared, Reconnect::new(self.policy), settings);

@@ -127,6 +127,8 @@ impl std::error::Error for SendError {}
 /// there, in its place.
 pub(super) struct Queue {
     settings: Outbox,
+    /// What the present connection begins with, as far as it does not have it yet.
+    greeting: VecDeque<Message>,
     entries: VecDeque<Entry>,
     /// How many at the front the connection has.
     handed: usize,
@@ -148,6 +150,7 @@ impl Queue {
     pub(super) fn new(settings: Outbox) -> Self {
         Self {
             settings,
+            greeting: VecDeque::new(),
             entries: VecDeque::new(),
             handed: 0,
             bytes: 0,
@@ -192,13 +195,22 @@ impl Queue {
         waiting < self.settings.max_messages && self.bytes + length <= self.settings.max_bytes
     }
 
+    /// A connection begins, with these messages before all that wait.
+    pub(super) fn greet(&mut self, greeting: Vec<Message>) {
+        self.greeting = greeting.into();
+    }
+
     /// The next message to hand to the connection.
     pub(super) fn next(&self) -> Option<&Message> {
-        Some(&self.entries.get(self.handed)?.message)
+        let waiting = || Some(&self.entries.get(self.handed)?.message);
+        self.greeting.front().or_else(waiting)
     }
 
     /// The connection took the next message and writes at most `start` bytes before it.
     pub(super) fn hand_over(&mut self, start: u64) {
+        if self.greeting.pop_front().is_some() {
+            return;
+        }
         if let Some(entry) = self.entries.get_mut(self.handed) {
             entry.start = start;
             self.handed += 1;
@@ -222,6 +234,7 @@ impl Queue {
 
     /// The connection goes on alone with what it has.
     pub(super) fn entrust(&mut self, unproved: &mut Unproved) {
+        self.greeting.clear();
         let count = std::mem::take(&mut self.handed);
         for entry in self.entries.drain(..count) {
             unproved.keep(entry.promise);
@@ -231,6 +244,7 @@ impl Queue {
     /// The connection is gone after it wrote `written` bytes: what it had begun to write is
     /// unknown for ever, the rest waits for the next one.
     pub(super) fn give_back(&mut self, written: u64) {
+        self.greeting.clear();
         let handed = std::mem::take(&mut self.handed);
         let begun = self.entries.iter().take(handed);
         let begun = begun.take_while(|entry| entry.start < written).count();
@@ -255,7 +269,7 @@ impl Queue {
 
     /// Drops what the connection does not have.
     pub(super) fn drop_waiting(&mut self) {
-        while self.next().is_some() {
+        while self.entries.len() > self.handed {
             self.drop_next(Dropped::Stopped);
         }
     }
@@ -345,6 +359,25 @@ mod tests {
         assert_eq!(receipts[1].outcome(), Some(Outcome::Unknown));
         assert_eq!(receipts[2].outcome(), None);
         assert_eq!((queue.bytes, queue.handed), (2, 0));
+    }
+
+    #[test]
+    fn greeting_comes_first_and_ends_with_its_connection() {
+        let (mut queue, _receipts) = queue(Outbox::default(), &["a"]);
+        let greet = |queue: &mut Queue| queue.greet(vec!["log in".into(), "subscribe".into()]);
+        let next = |queue: &mut Queue| {
+            let next = queue.next().and_then(Message::as_text).map(str::to_owned);
+            queue.hand_over(0);
+            next.unwrap_or_default()
+        };
+        greet(&mut queue);
+        assert_eq!(next(&mut queue), "log in");
+
+        queue.give_back(0);
+        greet(&mut queue);
+
+        let told = [(); 4].map(|()| next(&mut queue));
+        assert_eq!(told, ["log in", "subscribe", "a", ""]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use holdwire_proto::Message;
 use holdwire_proto::reconnect::{self, Action, Decision, Reconnect};
 use tokio::time::{Instant, Sleep};
 
@@ -21,10 +22,12 @@ pub(super) struct Settings {
     pub(super) source: Source,
     pub(super) client: Client,
     pub(super) on_loss: Option<Override>,
+    pub(super) on_up: Option<Greeting>,
     pub(super) follows_advice: bool,
 }
 
 pub(super) type Override = Box<dyn FnMut(&Loss) -> Option<Decision> + Send>;
+pub(super) type Greeting = Box<dyn FnMut(u64) -> Vec<Message> + Send>;
 
 /// Owns the machine and the one transport there is.
 pub(super) struct Task {
@@ -165,6 +168,10 @@ impl Task {
             Input::Attempted(Ok(opened)) => {
                 self.transport = Transport::Open(Box::new(Live::new(opened)));
                 let generation = self.machine.generation();
+                if let Some(greeting) = &mut self.settings.on_up {
+                    let greeting = greeting(generation);
+                    self.shared.lock().outbox.greet(greeting);
+                }
                 self.machine.handle_opened(now(), generation);
             }
             Input::Attempted(Err(Failed { cause, is_final })) => {

@@ -271,6 +271,25 @@ async fn message_larger_than_the_connections_queue_is_sent() {
     session.socket.close(CloseCode::NORMAL, "").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn each_connection_begins_with_its_greeting() {
+    let (builder, mut server) = line();
+    let line = builder
+        .on_up(|generation| [format!("log in {generation}")])
+        .start();
+    line.send("waited").unwrap();
+    let mut session = server.accept().await;
+    assert_eq!(session.text().await, "log in 1");
+    assert_eq!(session.text().await, "waited");
+
+    session.cut().await;
+    line.send("waited again").unwrap();
+
+    let mut session = server.accept().await;
+    assert_eq!(session.text().await, "log in 2");
+    assert_eq!(session.text().await, "waited again");
+}
+
 /// Opcodes and lengths of short masked frames.
 fn client_frames(mut bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
     std::iter::from_fn(move || {
