@@ -127,8 +127,9 @@ export class Line {
       this.#on.onReceipts(unknown);
       opened = false;
     });
-    listen("close", ({ cause, code, reason, advice }) => {
+    listen("close", ({ cause, code, reason, advice, unknown }) => {
       this.#socket = null;
+      this.#on.onReceipts(unknown ?? []);
       tell({ name: "closed", cause, code, reason, advice, opened, refused: isRefused(code) });
     });
   }
