@@ -7,21 +7,29 @@ use std::time::Duration;
 use common::{Peer, frame, frames, server, text};
 use holdwire::proto::{Event, Flow, Sender};
 use holdwire::{
-    CloseCode, Config, Ended, Error, HeartbeatWord, Lost, Message, Role, Setup, WebSocket,
+    Config, Driver, Ended, Error, HeartbeatWord, Lost, Message, Role, Setup, WebSocket,
 };
 use tokio::time::{Instant, sleep, timeout};
 
 const BOUND: Duration = Duration::from_secs(45);
 
-/// Answers every ping, one tenth of a second late.
+/// Answers every ping, up to half a second late.
 async fn answer_pings(peer: &Peer) {
     loop {
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(500)).await;
         for (opcode, payload) in frames(&peer.take()) {
             if opcode == 0x9 {
                 peer.send(&frame(0xa, &payload));
             }
         }
+    }
+}
+
+/// Runs both until the handler is done. `Driver::run` would catch what it asserts.
+async fn alive(handler: impl Future<Output = ()>, driver: Driver) {
+    tokio::select! {
+        () = handler => {}
+        closed = driver => panic!("{closed}"),
     }
 }
 
@@ -65,20 +73,21 @@ async fn a_silent_peer_is_lost_though_messages_are_sent_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_answers_pings_is_kept_for_a_day_and_its_round_trip_known() {
+async fn a_peer_that_answers_pings_is_kept_and_its_round_trip_known() {
     let (mut socket, driver, peer) = server(Config::default());
     let handler = async {
-        let received = timeout(Duration::from_secs(24 * 3600), socket.recv()).await;
+        let received = timeout(Duration::from_secs(2 * 3600), socket.recv()).await;
         assert!(received.is_err(), "{received:?}");
         let round_trip = socket.stats().round_trip.expect("measured");
         assert!(
-            (100..=201).contains(&round_trip.as_millis()),
+            (0..=500).contains(&round_trip.as_millis()),
             "{round_trip:?}"
         );
     };
 
     tokio::select! {
-        closed = driver.run(handler) => assert_eq!(closed.ended, Ended::CloseTimeout, "1000 is not answered"),
+        () = handler => {}
+        closed = driver => panic!("{closed}"),
         () = answer_pings(&peer) => unreachable!("goes on for ever"),
     }
 }
@@ -111,14 +120,10 @@ async fn a_handler_that_is_busy_for_three_times_the_bound_keeps_its_line() {
         for _ in 1..200 {
             socket.recv().await.transpose().unwrap().expect("a message");
         }
-        socket.close(CloseCode::NORMAL, "done").await
+        assert_eq!(socket.closed(), None);
     };
 
-    let run = driver.run(async {
-        let closed = handler.await;
-        assert_ne!(closed.ended, Ended::HeartbeatTimeout);
-    });
-    run.await;
+    alive(handler, driver).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +145,7 @@ async fn a_lease_that_is_not_polled_for_three_times_the_bound_keeps_its_line() {
         assert!(rest.is_err(), "{rest:?}");
     };
 
-    driver.run(handler).await;
+    alive(handler, driver).await;
 
     assert_eq!(seen, 1);
 }
@@ -191,7 +196,7 @@ async fn the_word_is_answered_while_the_handler_is_busy() {
         assert_eq!(first, Some(Message::from("hello")));
     };
 
-    driver.run(handler).await;
+    alive(handler, driver).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,9 +233,11 @@ async fn a_connection_that_plays_dead_answers_nothing_and_then_goes_on() {
         let late = socket.recv().await.transpose().unwrap();
         assert_eq!(late, Some(Message::from("hello")));
         socket.flush().await.unwrap();
-        let said = frames(&peer.take());
-        assert_eq!(said.len(), 3, "{said:?}");
+        let mut said: Vec<u8> = frames(&peer.take()).iter().map(|frame| frame.0).collect();
+        said.sort_unstable();
+        // What was queued, the word, a ping of our own after so long a silence, the pong.
+        assert_eq!(said, [0x1, 0x1, 0x9, 0xa]);
     };
 
-    driver.run(handler).await;
+    alive(handler, driver).await;
 }
