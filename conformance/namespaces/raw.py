@@ -26,6 +26,9 @@ class Peer:
         self.bytes = 0
         self.pings = 0
         self.ended = False
+        self.read_at = time.monotonic()
+        # The longest time between two reads that brought something.
+        self.gap = 0.0
 
     async def flush(self):
         """Writes what the protocol wants to say."""
@@ -58,6 +61,9 @@ class Peer:
         if not data:
             self.ended = True
             return 0
+        now = time.monotonic()
+        self.gap = max(self.gap, now - self.read_at)
+        self.read_at = now
         self.bytes += len(data)
         self.protocol.receive_data(data)
         for event in self.protocol.events_received():
