@@ -10,7 +10,7 @@ from harness import expect_equal
 from loss import SERVER
 
 SILENT = 6.0
-TIMED_OUT = "(?i)time(d )?out"
+TIMED_OUT = "down: (timeout|the attempt took too long)"
 
 
 async def meet_silence(bounds, client, how):

@@ -20,6 +20,8 @@ import world
 HERE = Path(__file__).resolve().parent
 MODULE = harness.REPOSITORY / "crates" / "server" / "console" / "socket.js"
 LINE_LIMIT = 1 << 22
+# What the log of the server says of a message, and what the terminal client shows of one.
+HEARD = re.compile(r'"message":"received|^message \d')
 
 
 @dataclasses.dataclass
@@ -72,6 +74,11 @@ class Program:
         async with self.news:
             await asyncio.wait_for(self.news.wait_for(lambda: self.ended_at), seconds)
         return self.ended_at
+
+    def last_heard(self, start, end):
+        """When it last told of a message between two moments; the first of them if it did not."""
+        heard = [line.at for line in self.said if HEARD.search(line.text)]
+        return max([start, *(at for at in heard if at <= end)])
 
     def last(self):
         """The last lines that it said."""
@@ -138,11 +145,6 @@ class Server:
         """Waits until a connection has ended; gives the moment and how the log tells it."""
         line = await self.running.says(r'"message":"closed"', since=since, seconds=seconds, times=times)
         return line.at, json.loads(line.text)["closed"]
-
-    def last_heard(self, start, end):
-        """When a message came last between two moments; the first of them if none came."""
-        heard = [line.at for line in self.running.said if '"message":"received' in line.text]
-        return max([start, *(at for at in heard if at <= end)])
 
     async def settles_at(self, connections, *, seconds, steady=1.5):
         """Waits until it has this many connections and keeps them; gives the moment it began.

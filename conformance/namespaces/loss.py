@@ -13,13 +13,15 @@ from bounds import SLACK
 from harness import expect_equal
 from raw import peer
 
-INTERVAL, TIMEOUT, STALL = 2.0, 2.0, 3.0
+INTERVAL, TIMEOUT = 2.0, 2.0
+# No less than the write stall.
 BOUND = INTERVAL + TIMEOUT
 HEARTBEAT = ["--heartbeat", "2s", "--heartbeat-timeout", "2s"]
 SERVER = [*HEARTBEAT, "--write-stall", "3s"]
 # Of a client: the time of an attempt, and the longest pause between two.
 CONNECT_TIMEOUT, CAP = 2.0, 4.0
 BIG_LINE = "x" * 16_384
+NOTICED = "(?i)heartbeat|stopped reading"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Client:
 
     name: str
     start: Callable
-    # From the last sign of life to the loss.
+    # From the last sign of life to the loss; and when the socket takes nothing, not even a ping.
     bound: float = BOUND
+    stall: float = BOUND
     # From the network's return to the line's: one attempt may just have begun, and ends in
     # silence; then comes one pause. None: it ends for good.
     back: float | None = CONNECT_TIMEOUT + CAP
@@ -42,6 +45,13 @@ TIMES = {
     "cap": CAP * 1000,
 }
 TERMINAL = Client("holdwire connect", lambda pair: ends.terminal(pair, "/", *HEARTBEAT), back=None)
+# Between two attempts a `Line` in the terminal waits for 20 s at most.
+LINE = Client(
+    "holdwire connect --reconnect",
+    lambda pair: ends.terminal(pair, "/", "--reconnect", "--connect-timeout", "2s", *HEARTBEAT),
+    stall=30.0,
+    back=CONNECT_TIMEOUT + 20.0,
+)
 SOCKET = Client("Socket in Node", lambda pair: ends.socket(pair, "/", **TIMES))
 CHROMIUM = Client("Socket in Chromium", lambda pair: ends.chromium(pair, "/", **TIMES))
 # It has times of its own: 5 s and 5 s, and for coming back what a `Socket` has by default.
@@ -82,16 +92,17 @@ async def cut_and_mend(bounds, client, how, traffic, pictures=None):
 
             cut_at = time.monotonic()
             await asyncio.to_thread(pair.cut, how)
+            is_full = traffic == "full queue"
+            bound = client.stall if is_full else client.bound
             noticed, closed = await asyncio.gather(
-                running.says(r"(?i)heartbeat|write stall", since=cut_at),
+                running.says(NOTICED, since=cut_at, seconds=bound + 2 * SLACK),
                 server.closed(since=cut_at),
             )
-            # What waits unsent lengthens the bound: then the peer's reading counts too.
-            waiting = STALL if traffic == "full queue" else 0
-            # Where the cut is one way, the server hears the client for a moment longer.
-            heard_at = server.last_heard(cut_at, closed[0])
-            bounds.noticed(what, "server", closed[0] - heard_at, BOUND + waiting)
-            bounds.noticed(what, client.name, noticed.at - cut_at, client.bound + waiting)
+            # Where the cut is one way, the other end hears what was under way for a moment longer.
+            heard_at = server.running.last_heard(cut_at, closed[0])
+            bounds.noticed(what, "server", closed[0] - heard_at, BOUND)
+            heard_at = running.last_heard(cut_at, noticed.at)
+            bounds.noticed(what, client.name, noticed.at - heard_at, bound)
             if client.back is None:
                 await running.ends()
                 return
@@ -135,5 +146,5 @@ async def never_reads(bounds, burst):
                         await silent.send(os.urandom(1 << 16))
             last_byte = time.monotonic()
             closed_at, why = await server.closed(since=started)
-            bounds.noticed(what, "server", closed_at - last_byte, max(BOUND, STALL))
+            bounds.noticed(what, "server", closed_at - last_byte, BOUND)
             expect_equal(await server.count("connections"), 0, f"connections after {why}")

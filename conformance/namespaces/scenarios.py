@@ -3,11 +3,20 @@
 from functools import partial
 
 from attempts import meet_silence
-from loss import CHROMIUM, CUTS, PAGE, SOCKET, TERMINAL, cut_and_mend, never_reads
+from loss import CHROMIUM, CUTS, LINE, PAGE, SOCKET, TERMINAL, cut_and_mend, never_reads
 from slow import BELOW, BEYOND, takes_a_long_queue
 
 MATRIX = {
     TERMINAL: [("drop", "idle"), ("link", "flowing")],
+    LINE: [
+        ("drop", "idle"),
+        ("drop", "flowing"),
+        ("drop", "full queue"),
+        ("link", "idle"),
+        ("link", "flowing"),
+        ("to server", "flowing"),
+        ("to client", "flowing"),
+    ],
     SOCKET: [
         ("drop", "idle"),
         ("drop", "flowing"),
@@ -24,7 +33,7 @@ MATRIX = {
     PAGE: [("drop", "idle")],
 }
 
-ATTEMPTING = [SOCKET]
+ATTEMPTING = [LINE, SOCKET]
 
 
 def scenarios(pictures=None):
