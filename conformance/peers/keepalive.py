@@ -80,6 +80,34 @@ async def stays(url, *options):
     ended.succeeded()
 
 
+async def line_comes_back(url, connections):
+    """`holdwire connect --reconnect` is dropped twice; what is typed then arrives in order."""
+    child = await asyncio.create_subprocess_exec(
+        harness.binary(),
+        *("connect", "--reconnect", "--linger", "2s", *OURS, url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=harness.clean_environment(),
+    )
+    try:
+        before = len(connections)
+        for drops, line in enumerate(["first", "second", "third"]):
+            while len(connections) - before <= drops:
+                await asyncio.sleep(0.02)
+            child.stdin.write(f"{line}\n".encode())
+            expect_equal((await child.stdout.readline()).decode(), f"{line}\n", "echo")
+            if drops < 2:
+                child.stdin.write(b"drop\n")
+        _, err = await child.communicate(b"")
+        expect_equal(len(connections) - before, 3, "connections")
+        expect_equal(err.count(b" down: "), 2, f"losses told in {err.decode()!r}")
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
 async def node(script, settings, checks):
     await harness.run_node(HERE / script, settings, checks, seconds=NODE_SECONDS)
 
@@ -109,12 +137,14 @@ async def check_our_server(checks):
 async def check_our_clients(checks, module):
     """`holdwire connect` and `Socket` against servers that ping and drop."""
     for name, server in SERVERS.items():
-        async with server() as (port, _):
+        async with server() as (port, connections):
             url = f"ws://127.0.0.1:{port}/"
             await asyncio.gather(
                 checks.run(f"{name} server: has its pings answered", stays, url, "--heartbeat", "off"),
                 checks.run(f"{name} server: answers our pings", stays, url, *OURS),
             )
+            title = f"{name} server: a line is dropped and comes back"
+            await checks.run(title, line_comes_back, url, connections)
     async with (
         lively_servers.websockets_server() as (first, _),
         lively_servers.aiohttp_server() as (second, _),

@@ -42,11 +42,12 @@ async def aiohttp_server():
         connections.append(request.path)
         socket = web.WebSocketResponse(heartbeat=PATIENCE)
         await socket.prepare(request)
-        async for message in socket:
-            if message.data == "drop":
-                request.transport.abort()
-            elif message.type is aiohttp.WSMsgType.TEXT:
-                await socket.send_str(message.data)
+        with contextlib.suppress(ConnectionError):
+            async for message in socket:
+                if message.data == "drop":
+                    request.transport.abort()
+                elif message.type is aiohttp.WSMsgType.TEXT:
+                    await socket.send_str(message.data)
         return socket
 
     application = web.Application()
