@@ -32,6 +32,41 @@ pub struct Idle {
     pub after_echo: u64,
 }
 
+/// What idle connections cost while only the server's heartbeat speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Heartbeat {
+    /// Connections held open.
+    pub connections: u64,
+    /// Length of the measured window.
+    pub seconds: f64,
+    /// Pings that came in the window; each was answered.
+    pub pings: u64,
+    /// Resident memory before the connections, in bytes.
+    pub base: u64,
+    /// With all connections open and none ever used.
+    pub before: u64,
+    /// At the end of the window.
+    pub after: u64,
+    /// CPU time that the server spent in the window, in nanoseconds.
+    pub server_cpu_ns: u64,
+    /// Clock ticks of it in user space, as the kernel sampled them.
+    pub server_user_ticks: u64,
+    /// Clock ticks of it in the kernel, as the kernel sampled them.
+    pub server_system_ticks: u64,
+}
+
+impl Heartbeat {
+    /// Growth per connection at the end of the window, in bytes.
+    pub fn bytes_per_connection(&self) -> u64 {
+        self.after.saturating_sub(self.base) / self.connections.max(1)
+    }
+
+    /// CPU time of the server for each connection and second, in microseconds.
+    pub fn cpu_microseconds(&self) -> f64 {
+        self.server_cpu_ns as f64 / 1000.0 / self.connections.max(1) as f64 / self.seconds
+    }
+}
+
 impl Idle {
     /// Growth per connection that was never used, in bytes.
     pub fn untouched_per_connection(&self) -> u64 {

@@ -41,8 +41,15 @@ impl CpuTime {
     /// Writes what was spent since `earlier` into `echo`, as the server's share.
     pub fn since(&self, earlier: &Self, echo: &mut Echo) {
         echo.server_cpu_ns = self.nanoseconds_since(earlier);
-        echo.server_user_ticks = self.user_ticks.saturating_sub(earlier.user_ticks);
-        echo.server_system_ticks = self.system_ticks.saturating_sub(earlier.system_ticks);
+        (echo.server_user_ticks, echo.server_system_ticks) = self.ticks_since(earlier);
+    }
+
+    /// Clock ticks spent since `earlier` in user space and in the kernel.
+    pub fn ticks_since(&self, earlier: &Self) -> (u64, u64) {
+        (
+            self.user_ticks.saturating_sub(earlier.user_ticks),
+            self.system_ticks.saturating_sub(earlier.system_ticks),
+        )
     }
 
     /// CPU time spent since `earlier`, in nanoseconds.

@@ -14,6 +14,8 @@ pub const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 pub const MAX_HEADER: usize = 14;
 
 const FINAL_BINARY: u8 = 0x82;
+const FINAL_PING: u8 = 0x89;
+const FINAL_PONG: u8 = 0x8a;
 const MASKED: u8 = 0x80;
 
 /// A header of a masked frame.
@@ -84,6 +86,29 @@ pub fn unmasked_message(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Builds the masked pong that answers a ping.
+pub fn masked_pong(payload: &[u8]) -> Vec<u8> {
+    let mut frame = masked_message(payload);
+    frame[0] = FINAL_PONG;
+    frame
+}
+
+/// The payloads of the pings among a server's frames, and how many bytes are whole frames.
+///
+/// Nothing is checked, and frames of 126 bytes and more are taken for the end of what is whole.
+pub fn pings(bytes: &[u8]) -> (Vec<&[u8]>, usize) {
+    let (mut pings, mut whole) = (Vec::new(), 0);
+    while let [first, length @ 0..126, rest @ ..] = &bytes[whole..]
+        && let Some(payload) = rest.get(..usize::from(*length))
+    {
+        if *first == FINAL_PING {
+            pings.push(payload);
+        }
+        whole += 2 + payload.len();
+    }
+    (pings, whole)
+}
+
 fn header(payload: usize, masked: u8) -> Vec<u8> {
     let mut header = vec![FINAL_BINARY];
     if let Ok(short @ 0..126) = u8::try_from(payload) {
@@ -124,6 +149,14 @@ mod tests {
             assert_eq!(header.key, MASKING_KEY);
             assert_eq!(MaskedHeader::read(&frame[..length - 1]), None);
         }
+    }
+
+    #[test]
+    fn pings_are_found_among_other_frames() {
+        let bytes = b"\x82\x01a\x89\x02hi\x89\x00\x89\x05par";
+
+        assert_eq!(pings(bytes), (vec![&b"hi"[..], &b""[..]], 9));
+        assert_eq!(masked_pong(b"hi")[..2], [0x8a, 0x82]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod child;
 mod echo;
+mod heartbeat;
 mod idle;
 mod machine;
 mod progress;
@@ -108,7 +109,16 @@ fn measure(row: &Row, servers: &[Server], options: &Options) -> Option<Results> 
                 Results::Echo(echo::run(servers, options.rounds(), &load))
             })
         }
-        Load::Idle { .. } if options.syscalls => None,
+        Load::Idle { .. } | Load::Heartbeat { .. } if options.syscalls => None,
+        Load::Heartbeat {
+            connections,
+            seconds,
+        } => {
+            // Long enough for one ping on each connection.
+            let seconds = if options.quick { 27.0 } else { seconds };
+            let load = format!("--payload 64 --connections {connections} --seconds {seconds}");
+            Some(Results::Heartbeat(heartbeat::run(&load)))
+        }
         Load::Idle {
             payload,
             connections,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::echo::EchoResult;
+use crate::heartbeat::HeartbeatResult;
 use crate::idle::IdleResult;
 use crate::servers::{LIMIT, LIMIT_AGAIN, SERVERS};
 use crate::syscalls::SyscallResult;
@@ -30,6 +31,7 @@ pub(crate) struct RowReport {
 pub(crate) enum Results {
     Echo(Vec<EchoResult>),
     Idle(Vec<IdleResult>),
+    Heartbeat(Vec<HeartbeatResult>),
     Syscalls(Vec<SyscallResult>),
 }
 
@@ -46,13 +48,18 @@ impl Report {
     pub(crate) fn summary(&self) -> String {
         let mut table = String::from("\n### Summary\n\n| server |");
         let mut rule = String::from("|---|");
-        for row in &self.rows {
+        let is_summed_up = |row: &&RowReport| !matches!(row.results, Results::Heartbeat(_));
+        let rows: Vec<_> = self.rows.iter().filter(is_summed_up).collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        for row in &rows {
             table += &format!(" {} |", row.column());
             rule += "---:|";
         }
         table += &format!("\n{rule}\n");
         for server in SERVERS {
-            let cells: Vec<_> = self.rows.iter().map(|row| row.cell(server.name)).collect();
+            let cells: Vec<_> = rows.iter().map(|row| row.cell(server.name)).collect();
             if cells.iter().any(Option::is_some) {
                 let cells = cells
                     .into_iter()
@@ -71,6 +78,7 @@ impl RowReport {
         let table = match &self.results {
             Results::Echo(results) => echo_table(results),
             Results::Idle(results) => idle_table(results),
+            Results::Heartbeat(results) => heartbeat_table(results),
             Results::Syscalls(results) => syscall_table(results),
         };
         format!("\n### {}\n\n{table}", self.title)
@@ -80,6 +88,7 @@ impl RowReport {
         let figure = match &self.results {
             Results::Echo(_) => "ratio (user ns)",
             Results::Idle(_) => "untouched, after echo, B",
+            Results::Heartbeat(_) => "CPU µs/connection/s",
             Results::Syscalls(_) => "receives + sends",
         };
         format!("{}: {figure}", self.name)
@@ -104,6 +113,8 @@ impl RowReport {
                     memory.after_echo_per_connection()
                 ))
             }
+            // These are not the servers of the other rows.
+            Results::Heartbeat(_) => None,
             Results::Syscalls(results) => {
                 let calls = results.iter().find(|result| result.server == server)?;
                 Some(format!("{:.3} + {:.3}", calls.receives, calls.sends))
@@ -161,6 +172,49 @@ fn idle_table(results: &[IdleResult]) -> String {
             result.memory.base as f64 / f64::from(1 << 20),
             result.memory.untouched_per_connection(),
             result.memory.after_echo_per_connection(),
+        );
+    }
+    table
+}
+
+/// The most bytes that a heartbeat may add to a connection.
+const HEARTBEAT_BYTES: u64 = 512;
+
+fn heartbeat_table(results: &[HeartbeatResult]) -> String {
+    let mut table = String::from(
+        "| server | B/connection | pings | CPU µs/connection/s | user ticks | system ticks |\n\
+         |---|---:|---:|---:|---:|---:|\n",
+    );
+    for result in results {
+        let cost = &result.cost;
+        let _infallible = writeln!(
+            table,
+            "| {} | {} | {} | {:.3} | {} | {} |",
+            result.server,
+            cost.bytes_per_connection(),
+            cost.pings,
+            cost.cpu_microseconds(),
+            cost.server_user_ticks,
+            cost.server_system_ticks,
+        );
+    }
+    if let [off, on] = results {
+        let (off, on) = (&off.cost, &on.cost);
+        let more = on
+            .bytes_per_connection()
+            .saturating_sub(off.bytes_per_connection());
+        let verdict = match more <= HEARTBEAT_BYTES {
+            true => "within",
+            false => "NOT within",
+        };
+        let a_ping = (on.server_cpu_ns.saturating_sub(off.server_cpu_ns)) as f64
+            / 1000.0
+            / on.pings.max(1) as f64;
+        let core = on.server_cpu_ns as f64 / 1e7 / on.seconds;
+        let _infallible = writeln!(
+            table,
+            "\nThe heartbeat adds {more} B to a connection, {verdict} the {HEARTBEAT_BYTES} that are promised. \
+             A ping with its pong costs {a_ping:.1} µs; all together {core:.2} % of one core.",
         );
     }
     table

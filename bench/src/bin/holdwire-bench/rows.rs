@@ -20,6 +20,8 @@ pub(crate) enum Load {
     },
     /// Connections that do nothing; memory counts.
     Idle { payload: usize, connections: usize },
+    /// Connections on which only the heartbeat speaks; memory and CPU time count.
+    Heartbeat { connections: usize, seconds: f64 },
 }
 
 /// All rows, in the order of the report.
@@ -33,6 +35,13 @@ pub(crate) const ROWS: &[Row] = &[
         load: Load::Idle {
             payload: 1024,
             connections: 10_000,
+        },
+    },
+    Row {
+        name: "heartbeat",
+        load: Load::Heartbeat {
+            connections: 10_000,
+            seconds: 60.0,
         },
     },
 ];
@@ -65,6 +74,13 @@ impl Row {
                 connections,
             } => format!(
                 "{}: {connections} connections, untouched, and after one echo of {payload} B on each",
+                self.name
+            ),
+            Load::Heartbeat {
+                connections,
+                seconds,
+            } => format!(
+                "{}: {connections} connections that say nothing for {seconds:.0} s, pings answered",
                 self.name
             ),
         }

@@ -35,12 +35,7 @@ pub(crate) const LIMIT_AGAIN: &str = "limit-epoll (again)";
 pub(crate) const SERVERS: &[Server] = &[
     here(LIMIT, "limit-epoll", LISTEN),
     here(LIMIT_AGAIN, "limit-epoll", LISTEN),
-    Server {
-        name: "holdwire-serve",
-        path: "/echo",
-        program: Program::Holdwire,
-        arguments: "serve --listen {address}",
-    },
+    serve("holdwire-serve", "serve --listen {address}"),
     here("holdwire-lent", "holdwire-lent", LISTEN),
     here("holdwire-task", "holdwire-task", LISTEN),
     here("tokio-tungstenite", "peer-tokio-tungstenite", LISTEN),
@@ -52,6 +47,22 @@ pub(crate) const SERVERS: &[Server] = &[
     here("fastwebsockets", "peer-fastwebsockets", LISTEN),
     here("sockudo-ws", "peer-sockudo-ws", LISTEN),
 ];
+
+/// The program without a heartbeat, and with one of 25 s: the first is what the second is held
+/// against.
+pub(crate) const HEARTBEAT_SERVERS: &[Server] = &[
+    serve("heartbeat off", "serve --listen {address} --heartbeat off"),
+    serve("heartbeat 25s", "serve --listen {address} --heartbeat 25s"),
+];
+
+const fn serve(name: &'static str, arguments: &'static str) -> Server {
+    Server {
+        name,
+        path: "/echo",
+        program: Program::Holdwire,
+        arguments,
+    }
+}
 
 const LISTEN: &str = "--listen {address}";
 

@@ -45,7 +45,8 @@ pub(crate) fn run(options: &Options) -> io::Result<Idle> {
     })
 }
 
-fn settled_memory(target: &Target) -> io::Result<u64> {
+/// The server's memory, once it has done what it does after the last byte.
+pub(crate) fn settled_memory(target: &Target) -> io::Result<u64> {
     thread::sleep(SETTLE);
     resident_memory(target.server_pid)
 }

@@ -5,6 +5,7 @@
 
 mod connect;
 mod echo;
+mod heartbeat;
 mod idle;
 
 use std::io;
@@ -25,6 +26,8 @@ enum Mode {
     Echo(echo::Options),
     /// Holds idle connections and prints the server's resident memory.
     Idle(idle::Options),
+    /// Holds idle connections, answers pings, and prints the server's CPU time and memory.
+    Heartbeat(heartbeat::Options),
 }
 
 /// Where the server is.
@@ -51,6 +54,7 @@ fn main() -> io::Result<()> {
     let report = match Command::parse().mode {
         Mode::Echo(options) => serde_json::to_string(&echo::run(&options)?),
         Mode::Idle(options) => serde_json::to_string(&idle::run(&options)?),
+        Mode::Heartbeat(options) => serde_json::to_string(&heartbeat::run(&options)?),
     };
     println!("{}", report?);
     Ok(())
