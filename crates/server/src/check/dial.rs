@@ -1,7 +1,7 @@
 //! From a name to a TCP connection, with all that happened on the way.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 /// What was learned about a host.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Dialing {
-    /// How long the name took to resolve.
+    /// How long the name took to resolve; none for an address.
     pub(super) name_ms: Option<Millis>,
     /// What it resolved to, in the system's order.
     pub(super) addresses: Vec<SocketAddr>,
@@ -48,14 +48,10 @@ pub(super) async fn dial(
     limit: Duration,
     dialing: &mut Dialing,
 ) -> Result<TcpStream, Trouble> {
-    let begin = Instant::now();
-    let found = timeout_at(begin + limit, tokio::net::lookup_host((host, port))).await;
-    dialing.name_ms = Some(Millis(begin.elapsed()));
-    dialing.addresses = match found {
-        Ok(Ok(found)) => found.collect(),
-        Ok(Err(error)) => return Err(Trouble::Name(error.to_string())),
-        Err(_) => return Err(Trouble::Name("the answer took too long".to_owned())),
-    };
+    match host.parse::<IpAddr>() {
+        Ok(address) => dialing.addresses.push((address, port).into()),
+        Err(_) => resolve((host, port), limit, dialing).await?,
+    }
     if dialing.addresses.is_empty() {
         return Err(Trouble::Name("the name has no address".to_owned()));
     }
@@ -67,6 +63,22 @@ pub(super) async fn dial(
     // Small frames must not wait for each other; without it the times are worse, not wrong.
     drop(tcp.set_nodelay(true));
     Ok(tcp)
+}
+
+async fn resolve(
+    place: (&str, u16),
+    limit: Duration,
+    dialing: &mut Dialing,
+) -> Result<(), Trouble> {
+    let begin = Instant::now();
+    let found = timeout_at(begin + limit, tokio::net::lookup_host(place)).await;
+    dialing.name_ms = Some(Millis(begin.elapsed()));
+    dialing.addresses = match found {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(error)) => return Err(Trouble::Name(error.to_string())),
+        Err(_) => return Err(Trouble::Name("the answer took too long".to_owned())),
+    };
+    Ok(())
 }
 
 async fn race(
