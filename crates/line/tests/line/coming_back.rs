@@ -45,7 +45,7 @@ async fn fifty_drops_of_every_kind_leave_one_connection_each_time() {
         let mut session = server.accept().await;
         assert_eq!(line.up().await, u64::from(turn));
         // The one before may still see its closing handshake off; its time is over soon.
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(server.is_left_alone(Duration::from_secs(5)).await);
         assert_eq!(server.transports(), 1, "turn {turn}");
         line.send(format!("hello {turn}")).unwrap();
         assert_eq!(session.text().await, format!("hello {turn}"));
