@@ -5,7 +5,7 @@
 
 Python `websockets` and `aiohttp`, npm `ws` and Node's own WebSocket drive `holdwire serve`; the
 servers of the first three are driven by `holdwire connect` and the TypeScript `Socket`, and examined
-by `holdwire check`.
+by `holdwire check`; two of them are killed and started again under `holdwire connect --reconnect`.
 """
 
 import argparse
@@ -56,6 +56,7 @@ async def check_our_client(checks, certificate):
     """`holdwire connect`, `holdwire check` and `Socket` against every server library."""
     import keepalive
     from doctor import check_doctor
+    from returning_line import check_returning_line
     from terminal_client import check_terminal_client
 
     await check_terminal_client(checks, certificate)
