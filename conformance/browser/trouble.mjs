@@ -128,6 +128,20 @@ async function quietly(browser, url) {
   await page.close();
 }
 
+/** Elsewhere than on the page's own endpoint nobody would know whom to trouble. */
+async function elsewhere(browser, url) {
+  const page = await open(browser, url);
+  await page.fill("#endpoint", "/echo");
+  await page.click("#connect");
+  await page.locator("#state-detail", { hasText: "/echo" }).waitFor();
+  await state(page, "open");
+  expectEqual(await page.locator("[data-trouble]:enabled").count(), 0, "buttons that can be pressed on /echo");
+  await page.fill("#endpoint", "/");
+  await page.click("#connect");
+  await page.locator("[data-trouble=drop]:enabled").waitFor();
+  await page.close();
+}
+
 export async function checkTrouble(browser, check) {
   const url = `${settings.plainPage}/`;
   const page = await open(browser, url);
@@ -142,6 +156,7 @@ export async function checkTrouble(browser, check) {
   await check("Chromium, trouble: the heartbeat finds a held line", () => hold(page), seconds);
   await check("Chromium, trouble: pictures of it; a narrow window holds it", () => pictures(browser, page));
   await check("Chromium, trouble: by keyboard, without motion", () => quietly(browser, url));
+  await check("Chromium, trouble: on the page's own endpoint alone", () => elsewhere(browser, url));
   await check("Chromium, trouble: only a demonstration has a drain, and its pages come back", async () => {
     expectEqual(await page.locator("[data-trouble=drain]").count(), 0, "drain buttons without --demo");
     await drain(browser);

@@ -6,7 +6,7 @@ import { Counters } from "./counters.js";
 import { showDrops } from "./drops.js";
 import { Figures } from "./figures.js";
 import { History } from "./history.js";
-import { endpointUrl, HEARTBEAT, isOwnServer, Line, subprotocols } from "./line.js";
+import { endpointUrl, HEARTBEAT, isOwnEndpoint, Line, subprotocols } from "./line.js";
 import { Log } from "./log.js";
 import { describe, isClean } from "./state.js";
 import { Composer } from "./talk.js";
@@ -140,7 +140,7 @@ function refresh() {
   $("connect").disabled = isActive && !isElsewhere;
   $("disconnect").disabled = !isActive;
   composer.allow(isActive, isActive && state !== "open");
-  trouble.allow(isActive && isOwnServer(target.url));
+  trouble.allow(isActive && isOwnEndpoint(target.url));
 }
 
 function showCode() {

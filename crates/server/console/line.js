@@ -59,8 +59,10 @@ export function endpointUrl(endpoint) {
 /** The subprotocols in a comma-separated list. */
 export const subprotocols = (list) => list.split(",").map((name) => name.trim()).filter(Boolean);
 
-/** Whether this page's own server answers there: it takes the page's id, and trouble. */
-export const isOwnServer = (url) => new URL(url).host === location.host;
+const isOwnServer = (url) => new URL(url).host === location.host;
+
+/** Whether it is the endpoint of this page: it takes the page's id, and trouble. */
+export const isOwnEndpoint = (url) => isOwnServer(url) && new URL(url).pathname === location.pathname;
 
 /**
  * Connects, comes back, sends and reports.
@@ -158,7 +160,7 @@ export class Line {
 
 /** The URL with the page's id, by which the server knows whom to trouble. */
 function named(url) {
-  if (!isOwnServer(url)) return url;
+  if (!isOwnEndpoint(url)) return url;
   const own = new URL(url);
   own.searchParams.set("page", PAGE);
   return own.href;
