@@ -1,7 +1,7 @@
 // The package as users get it: its size, its files, its types, in Node and in a page.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -122,6 +122,29 @@ test("Node imports it by its name", async () => {
   const { stdout } = await run(process.execPath, ["use.mjs"], { cwd: scratch });
 
   assert.equal(stdout.trim(), "1");
+});
+
+test("the program that the README shows runs", async () => {
+  const server = new WebSocketServer({ port: 0 });
+  server.on("connection", (line) => line.on("message", (data) => line.send(String(data))));
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  const program = await readFile(here("../examples/socket.mjs"), "utf8");
+  await writeFile(join(scratch, "readme.mjs"), program.replace(":3000", `:${port}`));
+  const hasClass = Number(process.versions.node.split(".")[0]) > 21;
+  const flags = hasClass ? [] : ["--experimental-websocket"];
+  const child = spawn(process.execPath, [...flags, "readme.mjs"], { cwd: scratch });
+  try {
+    let said = "";
+    for await (const text of child.stdout) {
+      said += text;
+      if (said.includes("received:")) break;
+    }
+    assert.equal(said, "up\nreceived: Hello WebSockets!\n");
+  } finally {
+    child.kill("SIGKILL");
+    server.close();
+  }
 });
 
 /** The browser on the path. */

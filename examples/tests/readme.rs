@@ -48,7 +48,7 @@ fn every_readme_shows_the_examples_as_they_are() {
         let snippets = snippets(readme);
 
         let paths: Vec<&str> = snippets.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["server.rs", "client.rs", "browser/plain.html"]);
+        assert_eq!(paths, ["server.rs", "line.rs", "socket.mjs"]);
         for (path, code) in &snippets {
             assert!(
                 example(path).contains(code),
