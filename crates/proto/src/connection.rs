@@ -253,7 +253,7 @@ impl Connection {
     ///
     /// When the handler pauses, the rest is copied and kept for [`Connection::resume`].
     pub fn receive(&mut self, input: &mut [u8], cx: &mut Context<'_>, handler: &mut impl Handler) {
-        self.handle_life(input, cx.now);
+        self.handle_life(input, cx);
         if self.inbound.is_paused {
             return self.keep(input, cx, handler);
         }
@@ -269,7 +269,7 @@ impl Connection {
         cx: &mut Context<'_>,
         handler: &mut impl Handler,
     ) {
-        self.handle_life(input, cx.now);
+        self.handle_life(input, cx);
         if self.inbound.is_paused {
             return self.keep(input, cx, handler);
         }
@@ -381,9 +381,9 @@ impl Connection {
 
     /// Any byte from the peer shows that it lives.
     #[inline]
-    fn handle_life(&mut self, input: &[u8], now: Tick) {
+    fn handle_life(&mut self, input: &[u8], cx: &Context<'_>) {
         if !input.is_empty() {
-            self.heartbeat.seen(now);
+            self.heartbeat.seen(cx.now, cx.config.heartbeat);
         }
     }
 

@@ -250,11 +250,17 @@ impl Heartbeat {
 
     /// Bytes came from the peer.
     #[inline]
-    pub(crate) fn seen(&mut self, now: Tick) {
+    pub(crate) fn seen(&mut self, now: Tick, config: Option<HeartbeatConfig>) {
         self.seen = now;
         if matches!(self.stage, Stage::Asked | Stage::AskedLate) {
-            // Looked at at the old verdict's time, and moved then.
+            // Looked at at the old verdict's time, and moved then; where that is too late for the
+            // next ping, after an interval.
             self.stage = Stage::Alive;
+            if let Some(config) = config
+                && config.timeout > config.interval
+            {
+                self.deadline = Deadline::at(now.after(config.interval));
+            }
         }
     }
 

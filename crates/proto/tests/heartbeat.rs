@@ -58,6 +58,22 @@ fn cut_line_is_declared_dead_after_interval_and_timeout() {
 }
 
 #[test]
+fn the_bound_holds_after_an_answer_where_the_timeout_is_longer_than_the_interval() {
+    let heartbeat = HeartbeatConfig::new(seconds(2), seconds(10)).expect("in range");
+    for mut end in both_with(&Config::default().heartbeat(heartbeat)) {
+        end.open();
+        let mut sent = silence(&mut end, seconds(2) + SECOND / 5);
+        end.hears(b"\x81\x02hi");
+
+        sent.extend(silence(&mut end, seconds(12) + SECOND / 5));
+
+        let pings = sent.iter().filter(|(_, bytes)| bytes[0] == 0x89);
+        assert_eq!(pings.count(), 2, "{sent:02x?}");
+        assert_eq!(end.connection.ended(), Some(Ended::HeartbeatTimeout));
+    }
+}
+
+#[test]
 fn any_byte_is_life_even_half_a_frame() {
     for mut end in opened() {
         let role = end.connection.role();
