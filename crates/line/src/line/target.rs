@@ -26,7 +26,6 @@ use crate::stream::{Io, Stream};
 /// # }
 /// # assert!(target("secret").is_ok());
 /// ```
-#[derive(Debug)]
 #[must_use = "a target does nothing by itself"]
 pub struct Target {
     pub(super) url: String,
@@ -55,6 +54,15 @@ impl Target {
     pub fn over(mut self, io: impl Io) -> Self {
         self.io = Some(Stream::new(io));
         self
+    }
+}
+
+/// Without the URL, which may carry a token.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Target");
+        shown.field("client", &self.client).field("io", &self.io);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -187,6 +195,13 @@ pub(super) fn may_follow(advised: &str, own: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn token_in_the_url_is_not_shown_by_debug() {
+        let target = Target::new("wss://a.example/?token=s3cret");
+
+        assert!(!format!("{target:?}").contains("s3cret"));
+    }
 
     #[test]
     fn advice_never_leads_out_of_encryption() {

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use holdwire_proto::Message;
 use holdwire_proto::reconnect::{self, Action, Decision, Reconnect};
@@ -156,7 +157,10 @@ impl Task {
     fn handle(&mut self, input: Input) {
         match input {
             Input::Stop => self.machine.stop(),
-            Input::Wake => self.machine.handle_wake(now()),
+            Input::Wake => {
+                self.machine.handle_wake(now());
+                self.note_waiting();
+            }
             Input::Timeout => {
                 if self.machine.state() == reconnect::State::Connecting {
                     let generation = self.machine.generation();
@@ -281,14 +285,19 @@ impl Task {
         });
     }
 
-    fn report_down(&self, next_in: std::time::Duration) {
-        let mut inner = self.shared.lock();
-        let now = now();
-        inner.state = State::Waiting {
-            until: now.checked_add(next_in).unwrap_or(now),
-        };
+    fn report_down(&self, next_in: Duration) {
+        self.note_waiting();
         if let Some(loss) = self.last.clone() {
+            let mut inner = self.shared.lock();
             inner.events.push(Event::Down { loss, next_in });
+        }
+    }
+
+    fn note_waiting(&self) {
+        if let (reconnect::State::Waiting, Some(until)) =
+            (self.machine.state(), self.machine.poll_timeout())
+        {
+            self.shared.lock().state = State::Waiting { until };
         }
     }
 

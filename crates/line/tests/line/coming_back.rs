@@ -229,20 +229,41 @@ async fn line_gives_up_after_the_most_attempts() {
 #[tokio::test(start_paused = true)]
 async fn wake_brings_the_next_attempt_forward_but_not_too_near() {
     let (builder, mut server) = line();
-    let hour = Duration::from_secs(3600);
-    let first = Duration::from_secs(1800);
+    let first = Duration::from_secs(10);
     let policy = Policy {
-        backoff: Backoff::new(first, hour),
+        backoff: Backoff::new(first, Duration::from_secs(3600)),
         ..Policy::default()
     };
     let mut line = builder.policy(policy).start();
-    let began = server.arrival().await.at;
-    line.down().await;
+    let arrival = server.arrival().await;
+    let began = arrival.at;
+    arrival.accept().await.close(1013, "").await;
+    let (_, next_in) = line.down().await;
+    assert!(next_in >= Duration::from_secs(1800), "{next_in:?}");
 
     line.wake();
 
-    let at = server.arrival().await.at;
-    assert!(at - began <= first, "{:?}", at - began);
+    let apart = server.arrival().await.at - began;
+    assert!(apart >= first, "{apart:?}");
+    assert!(apart < first + Duration::from_millis(10), "{apart:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn state_of_a_line_that_was_woken_tells_the_new_time() {
+    let (builder, mut server) = line();
+    let mut line = builder.start();
+    server.accept().await.close(1013, "").await;
+    line.down().await;
+    let until = |line: &Line| match line.state() {
+        State::Waiting { until } => until,
+        other => panic!("{other:?}"),
+    };
+    let before = until(&line);
+
+    line.wake();
+    tokio::task::yield_now().await;
+
+    assert!(until(&line) < before);
 }
 
 #[tokio::test(start_paused = true)]
