@@ -165,7 +165,6 @@ export class Outbox {
   /** The pipe is gone. Returns what was handed to it and is not proven to have arrived. */
   lose(): Receipt[] {
     const lost = this.#unproven.splice(0);
-    this.#lookAt = Infinity;
     this.counters.unknown += lost.length;
     settle(lost, "unknown");
     return lost;

@@ -346,7 +346,8 @@ export class Socket extends EventTarget {
 
   #lossOf({ code, reason, wasClean }: End, cause?: Cause): LossInfo {
     const unknown = this.#outbox.lose();
-    return { cause, code, reason, wasClean, advice: readAdvice(reason), unknown };
+    // Deno says 0 where others say 1006.
+    return { cause, code: code || 1006, reason, wasClean, advice: readAdvice(reason), unknown };
   }
 
   /** An event of the page tells that the network or the page may be back, or gone. */
@@ -372,7 +373,7 @@ export class Socket extends EventTarget {
       this.#emit("heartbeat", { isAnswer: false, roundTrip: heartbeat.roundTrip });
     } else if (verdict === "dead") {
       this.#drop(UNCLEAN, "heartbeat");
-    } else if (verdict === "settle" && !this.#isSettling) {
+    } else if (verdict === "settle") {
       this.#isSettling = true;
       letQueuedIn(() => {
         this.#isSettling = false;
@@ -395,7 +396,7 @@ export class Socket extends EventTarget {
     if (due < Infinity && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
     this.#timerAt = due < Infinity ? at : due;
-    if (due < Infinity) this.#timer = setTimeout(() => this.#tick(), at - now);
+    if (due < Infinity) this.#timer = setTimeout(() => this.#tick(), Math.max(0, at - now));
   }
 
   #tick(): void {

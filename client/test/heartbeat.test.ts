@@ -158,6 +158,17 @@ test("what was sent is followed by a beat within the interval, however busy the 
   assert.equal(beating.deadline, 55 * SECOND + 40);
 });
 
+test("what a beat has followed needs no other", () => {
+  const beating = heartbeat();
+  beating.wrote(5, 1 * SECOND);
+  beating.sent(5, 25 * SECOND, false);
+  beating.wrote(5, 26 * SECOND);
+
+  beating.seen(40 * SECOND);
+
+  assert.equal(beating.deadline, 65 * SECOND);
+});
+
 test("a server that never answers with the word costs bounded memory", () => {
   const beating = heartbeat();
   for (let beat = 0; beat < 1_000; beat++) {

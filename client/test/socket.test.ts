@@ -152,6 +152,35 @@ test("a function for the URL that never answers is a lost attempt, its late answ
   assert.deepEqual(world.sockets.map(({ url }) => url), ["ws://right.example/"]);
 });
 
+test("a function that fails too late does not disturb the next attempt", async () => {
+  const world = newWorld();
+  const fail: ((error: Error) => void)[] = [];
+  const watched = world.socket({ connectTimeout: 1_000 }, () => {
+    return new Promise((_, reject) => fail.push(reject));
+  });
+  await world.pass(1_500);
+  assert.deepEqual(watched.types, ["connecting", "down", "connecting"]);
+
+  fail[0]?.(new Error("late"));
+  await world.settle();
+
+  assert.deepEqual(watched.types, ["connecting", "down", "connecting"]);
+});
+
+test("only handlers of open overtake what waits", async () => {
+  const world = newWorld();
+  const { socket } = world.socket({ outbox: { bytes: 4 } });
+  const line = await world.open();
+  line.isStuck = true;
+  for (const data of ["1111", "22", "33"]) socket.send(data);
+  assert.deepEqual(line.sent, ["1111"]);
+  line.bufferedAmount = 0;
+  socket.send("4");
+  await world.pass(50);
+
+  assert.deepEqual(line.sent, ["1111", "22", "33"]);
+});
+
 test("functions that fail both leave no rejection unhandled", async () => {
   const world = newWorld();
   const unhandled: unknown[] = [];
@@ -221,8 +250,8 @@ test("a wrong close code is refused and changes nothing", async () => {
   assert.equal(socket.counters.received, 1);
 });
 
-test("messages before a clean close are proven by it, before an unclean one they are unknown", async () => {
-  for (const [code, state] of [[1000, "written"], [1006, "unknown"]] as const) {
+test("messages are proven by the peer's answer to a close, and unknown when it closed by itself", async () => {
+  for (const [code, state] of [[1000, "written"], [1006, "unknown"], [1001, "unknown"]] as const) {
     const world = newWorld();
     const watched = world.socket();
     const line = await world.open();
@@ -300,6 +329,14 @@ test("a function for decisions that fails leaves the default", async () => {
   assert.equal(watched.of("error")[0].error.message, "oops");
 });
 
+test("an end without a code is 1006", async () => {
+  const world = newWorld();
+  const watched = world.socket({ decisions: { 1006: "stop" } });
+  (await world.open()).ends(0, "", false);
+
+  assert.equal(watched.of("close")[0].code, 1006);
+});
+
 test("advice is bounded, and offered to the function for the URL", async () => {
   const world = newWorld();
   const watched = world.socket({ maxAdvice: 1_000 }, ({ lost }: any) => lost?.advice?.url ?? "ws://a.example/");
@@ -331,6 +368,46 @@ test("the classic mode: a fixed delay, a beat a minute, any server", async () =>
   assert.deepEqual(line.sent, ["HeartBeat"]);
   await world.pass(60_000);
   assert.equal(watched.of("down").at(-1).cause, "heartbeat");
+});
+
+test("a beat is due an interval after the answer, also where the timeout is longer", async () => {
+  const world = newWorld();
+  world.socket({ heartbeat: { interval: 1_000, timeout: 20_000 } });
+  const line = await world.open();
+  await world.pass(1_000);
+  line.says("HeartBeat");
+  await world.pass(1_000);
+
+  assert.equal(line.sent.length, 2);
+});
+
+test("a verdict on one connection is not carried out on the next", async () => {
+  const world = newWorld();
+  world.grid = 60_000;
+  world.random = 0;
+  const watched = world.socket();
+  const first = await world.open();
+  await world.pass(120_000);
+  assert.equal(first.sent.length, 2);
+  // The third timer asks for the second late verdict, and the connection ends before it is given.
+  const [timer] = world.timers.values();
+  world.monotonic += 60_000;
+  world.wall += 60_000;
+  world.timers.clear();
+  timer?.run();
+  world.grid = 1;
+  first.ends();
+  const [retry] = world.timers.values();
+  world.timers.clear();
+  retry?.run();
+  await new Promise((resolve) => process.nextTick(resolve));
+  world.line.opens();
+  assert.equal(watched.socket.state, "open");
+  await world.settle();
+
+  assert.equal(world.sockets.length, 2);
+  assert.equal(watched.socket.state, "open");
+  assert.deepEqual(world.line.sent, []);
 });
 
 test("a reply that differs from the word is swallowed, the word itself then is not", async () => {
@@ -416,6 +493,41 @@ test("a page that goes into the back/forward cache closes its line, and opens it
   world.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
   await world.pass(1);
   assert.equal(world.sockets.length, 2);
+});
+
+test("a pagehide touches nothing but an open line", async () => {
+  const world = newWorld();
+  const watched = world.socket();
+  await world.settle();
+  world.window.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+
+  assert.equal(watched.socket.state, "connecting");
+  assert.equal(world.live.length, 1);
+});
+
+test("what was sent is proven within the interval, also on a line that is never silent", async () => {
+  const world = newWorld();
+  const { socket } = world.socket({ heartbeat: { interval: 25_000, timeout: 20_000 } });
+  const line = await world.open();
+  await world.pass(3_000);
+  socket.send("prove me");
+  for (let second = 0; second < 25; second++) {
+    line.says("tick");
+    await world.pass(1_000);
+  }
+
+  assert.deepEqual(line.sent, ["prove me", "HeartBeat"]);
+});
+
+test("the time of the next attempt is told by the clock that Date.now reads", async () => {
+  const world = newWorld();
+  const { socket } = world.socket();
+  await world.pass(1_000);
+  world.jump(-3_600_000);
+  await world.pass(5_000);
+  world.line.ends();
+
+  assert.equal(socket.nextAttemptAt, world.wall + 250);
 });
 
 test("a socket that has stopped listens to the page no more", async () => {

@@ -40,6 +40,7 @@ export class World {
   constructor() {
     Object.assign(globalThis, {
       setTimeout: (run: () => void, delay = 0) => {
+        if (delay < 0) throw new Error("Node and Deno warn of a negative delay");
         const id = this.#nextTimer++;
         this.timers.set(id, { at: this.monotonic + Math.max(1, delay), run });
         return id;

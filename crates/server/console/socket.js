@@ -216,7 +216,6 @@ var Outbox = class {
   /** The pipe is gone. Returns what was handed to it and is not proven to have arrived. */
   lose() {
     const lost = this.#unproven.splice(0);
-    this.#lookAt = Infinity;
     this.counters.unknown += lost.length;
     settle(lost, "unknown");
     return lost;
@@ -623,7 +622,7 @@ var Socket = class extends EventTarget {
   }
   #lossOf({ code, reason, wasClean }, cause) {
     const unknown = this.#outbox.lose();
-    return { cause, code, reason, wasClean, advice: readAdvice(reason), unknown };
+    return { cause, code: code || 1006, reason, wasClean, advice: readAdvice(reason), unknown };
   }
   /** An event of the page tells that the network or the page may be back, or gone. */
   #hint(type) {
@@ -645,7 +644,7 @@ var Socket = class extends EventTarget {
       this.#emit("heartbeat", { isAnswer: false, roundTrip: heartbeat.roundTrip });
     } else if (verdict === "dead") {
       this.#drop(UNCLEAN, "heartbeat");
-    } else if (verdict === "settle" && !this.#isSettling) {
+    } else if (verdict === "settle") {
       this.#isSettling = true;
       letQueuedIn(() => {
         this.#isSettling = false;
@@ -667,7 +666,7 @@ var Socket = class extends EventTarget {
     if (due < Infinity && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
     this.#timerAt = due < Infinity ? at : due;
-    if (due < Infinity) this.#timer = setTimeout(() => this.#tick(), at - now);
+    if (due < Infinity) this.#timer = setTimeout(() => this.#tick(), Math.max(0, at - now));
   }
   #tick() {
     const late = this.#now() - this.#timerAt;
