@@ -423,6 +423,16 @@ test("a reply that differs from the word is swallowed, the word itself then is n
   assert.deepEqual(watched.of("heartbeat").map(({ isAnswer }) => isAnswer), [false, true]);
 });
 
+test("an option that is undefined is its default", async () => {
+  const world = newWorld();
+  const none: any = { interval: undefined, timeout: undefined, word: undefined };
+  world.socket({ heartbeat: none, backoff: undefined as any, outbox: { bytes: undefined as any } });
+  const line = await world.open();
+  await world.pass(25_000);
+
+  assert.deepEqual(line.sent, ["HeartBeat"]);
+});
+
 test("heartbeat: false sends none", async () => {
   const world = newWorld();
   const { socket } = world.socket({ heartbeat: false });
