@@ -1,6 +1,6 @@
 //! `holdwire check`: a doctor for a WebSocket server and the way to it.
 //!
-//! Each probe fills its part of the [`Report`]; what is known when somebody loses patience is told.
+//! Each probe fills its part of the report; what is known when somebody loses patience is told.
 //! What the facts mean is decided in one place, `findings`.
 
 mod certificate;
