@@ -179,7 +179,7 @@ async def is_cut(port, seconds):
     idle = report["idle"]
     expect_equal(idle["cut"]["transport"], "fin", "the end of the transport")
     expect_equal(idle["cut"]["close_frame"], False, "a Close frame")
-    expect_equal(seconds - 0.5 < idle["silence_ms"] / 1000 < seconds + 3, True, f"{idle}")
+    expect_equal(seconds - 1 < idle["silence_ms"] / 1000 < seconds + 10, True, f"{idle}")
 
 
 async def is_no_way(url):

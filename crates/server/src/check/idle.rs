@@ -50,9 +50,11 @@ impl Idle {
                     self.cut = Ending::after(seen, &mut link).await;
                     return;
                 }
-                Some((at, Seen::Ping)) => self.pings_ms.push(Millis(at - begin)),
+                Some((at, Seen::Ping)) if self.pings_ms.len() < MAX_PINGS => {
+                    self.pings_ms.push(Millis(at - begin));
+                }
                 Some((_, Seen::Message(_))) => self.messages += 1,
-                Some((_, Seen::Pong(_))) => {}
+                Some((_, Seen::Ping | Seen::Pong(_))) => {}
                 None if Instant::now() >= until => break,
                 None => {}
             }
@@ -71,7 +73,12 @@ impl Idle {
                     self.alive_ms = Some(Millis(at - begin));
                     return;
                 }
-                Seen::Close(..) | Seen::End(_) => {
+                // A server that still speaks was not cut off; it ends for a reason of its own.
+                Seen::Close(..) => {
+                    self.cut = Ending::after(seen, &mut link).await;
+                    return;
+                }
+                Seen::End(_) => {
                     self.cut = Ending::after(seen, &mut link).await;
                     break;
                 }
@@ -83,4 +90,8 @@ impl Idle {
 }
 
 const LOOK: Duration = Duration::from_millis(200);
+
+/// More pings than this are remembered of no server.
+const MAX_PINGS: usize = 10_000;
+
 const PAYLOAD: &[u8] = b"alive";

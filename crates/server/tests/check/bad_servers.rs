@@ -19,8 +19,9 @@ fn after(time: Duration, act: fn(&mut TcpStream)) -> String {
     })
 }
 
-const CUT: Duration = Duration::from_millis(400);
-const IDLE: [&str; 4] = ["--idle", "3s", "--timeout", "1s"];
+/// Longer than a busy machine takes between two pings.
+const CUT: Duration = Duration::from_secs(1);
+const IDLE: [&str; 4] = ["--idle", "20s", "--timeout", "5s"];
 
 #[track_caller]
 fn assert_cut(act: fn(&mut TcpStream), parts: &[&str]) -> serde_json::Value {
@@ -29,7 +30,7 @@ fn assert_cut(act: fn(&mut TcpStream), parts: &[&str]) -> serde_json::Value {
     let report = assert_warned(&[&[&*url], &IDLE[..]].concat(), "idle", parts);
 
     let silence = report["idle"]["silence_ms"].as_f64().unwrap();
-    assert!((380.0..2000.0).contains(&silence), "{silence}");
+    assert!((500.0..15_000.0).contains(&silence), "{silence}");
     report
 }
 
@@ -63,7 +64,7 @@ fn cut_of_a_silent_connection_is_told_with_its_kind() {
 #[test]
 fn silent_cut_is_noticed_by_a_ping_afterwards() {
     let url = after(CUT, |_| std::thread::sleep(Duration::from_secs(20)));
-    let idle = ["--idle", "800ms", "--timeout", "300ms"];
+    let idle = ["--idle", "2s", "--timeout", "1s"];
 
     let report = assert_warned(&[&[&*url], &idle[..]].concat(), "idle", &["without a word"]);
 
@@ -79,7 +80,7 @@ fn ping_without_a_pong_is_broken() {
     });
 
     assert_broken(
-        &[&url, "--timeout", "300ms"],
+        &[&url, "--timeout", "1s"],
         "ping",
         &["not answered", "heartbeat"],
     );
@@ -152,7 +153,7 @@ fn nobody_there_is_told_by_the_step_that_failed() {
     let silent = format!("ws://{}", silent.local_addr().unwrap());
 
     assert_broken(&[&closed], "connect", &["refused", "firewall"]);
-    assert_broken(&[&silent, "--timeout", "200ms"], "late", &["took too long"]);
+    assert_broken(&[&silent, "--timeout", "500ms"], "late", &["took too long"]);
     assert_broken(&["ws://no-such-host.invalid"], "name", &["spelled"]);
 }
 
@@ -205,7 +206,7 @@ fn close_frame_without_an_answer_is_a_warning() {
     });
 
     assert_warned(
-        &[&url, "--timeout", "300ms"],
+        &[&url, "--timeout", "1s"],
         "closing",
         &["not answered", "1006"],
     );
@@ -215,7 +216,7 @@ fn close_frame_without_an_answer_is_a_warning() {
 fn word_that_nobody_answers_is_a_warning() {
     let url = after(Duration::from_secs(20), |_| {});
 
-    let word = ["--heartbeat-word", "--timeout", "500ms"];
+    let word = ["--heartbeat-word", "--timeout", "2s"];
     assert_warned(
         &[&[&*url], &word[..]].concat(),
         "heartbeat_word",
