@@ -15,7 +15,8 @@ export function jitter(ceiling: Milliseconds, random: number): Milliseconds {
   return Math.floor(ceiling * random);
 }
 
-/** The delay for a server that asked to be left alone for longer: from half the cap up to the cap. */
+/** The delay for a server that wants to be left alone: from half the cap up to the cap. */
 export function later(cap: Milliseconds, random: number): Milliseconds {
-  return jitter(cap, 0.5) + jitter(jitter(cap, 0.5), random);
+  const half = Math.floor(cap / 2);
+  return half + jitter(half, random);
 }

@@ -47,7 +47,7 @@ export class Heartbeat {
   /** Messages that a beat has followed, and when the first one after them was sent. */
   #mark: number;
   #wroteAt = Infinity;
-  #beats: { at: number; mark: number }[] = [];
+  #beats: [at: number, mark: number][] = [];
 
   constructor(
     readonly pulse: Pulse,
@@ -66,7 +66,7 @@ export class Heartbeat {
     this.deadline = Math.min(now, this.#wroteAt) + this.pulse.interval;
   }
 
-  /** So many messages were sent. A beat will follow the last one, also if the line is not silent. */
+  /** So many messages were sent. A beat will follow the last, also if the line is not silent. */
   wrote(count: number, now: number): void {
     if (count > this.#mark) this.#wroteAt = Math.min(now, this.#wroteAt);
   }
@@ -75,15 +75,15 @@ export class Heartbeat {
   answered(now: number): boolean {
     const beat = this.#beats.shift();
     if (!beat) return false;
-    this.roundTrip = now - (beat as any)[0];
-    this.proven = (beat as any)[1];
+    this.roundTrip = now - beat[0];
+    this.proven = beat[1];
     return true;
   }
 
   /** A beat was sent after so many messages: those have arrived when it is answered. */
   sent(mark: number, now: number, isProbe: boolean): void {
     this.#mark = mark;
-    if (this.#beats.length < MAX_BEATS) this.#beats.push([now, mark] as any);
+    if (this.#beats.length < MAX_BEATS) this.#beats.push([now, mark]);
     this.#isAsking = true;
     this.deadline = now + (isProbe ? this.#probe : this.pulse.timeout);
     this.#wroteAt = Infinity;

@@ -91,7 +91,7 @@ export interface SocketOptions {
   backoff?: { first?: Milliseconds; cap?: Milliseconds } | { fixed: Milliseconds };
   /** A connection that was open for this long begins the backoff anew. Default 10,000 ms. */
   minUptime?: Milliseconds;
-  /** The time that an attempt may take, the functions for URL and subprotocols included. Default 10,000 ms. */
+  /** The time for an attempt, functions for URL and subprotocols included. Default 10,000 ms. */
   connectTimeout?: Milliseconds;
   /** Stop after so many attempts without a good connection. Default: no limit. */
   maxAttempts?: number;
@@ -142,6 +142,7 @@ export function settingsOf(options: SocketOptions): Settings {
     heartbeat: true,
     WebSocket: globalThis.WebSocket,
     random: Math.random,
+    fixed: Infinity,
   };
   for (const group of [options, options.backoff, options.outbox, options.heartbeat]) {
     for (const [name, value] of Object.entries(group || {})) {
@@ -151,7 +152,7 @@ export function settingsOf(options: SocketOptions): Settings {
     }
   }
   settings.reply ??= settings.word;
-  if (settings.fixed) {
+  if (settings.fixed < Infinity) {
     // All of the ceiling, which is always the same.
     settings.first = settings.cap = settings.fixed;
     settings.random = () => 1;

@@ -20,8 +20,11 @@ export function listen(signal: AbortSignal, heard: (type: string) => void): void
  * Comes back when tasks that already wait in the queue have run: frames that came while the page
  * or the machine did not run. A message channel, unlike a timer, is not throttled in hidden tabs.
  */
-export function letQueuedIn(then: (_: void) => void): void {
+export function letQueuedIn(then: () => void): void {
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => then(port1.close());
+  port1.onmessage = () => {
+    port1.close();
+    then();
+  };
   port2.postMessage(0);
 }

@@ -6,7 +6,7 @@ export type Decision = "retry" | "later" | "stop" | { readonly stopAfter: number
 /** Where a line stands. `stopped` is final. */
 export type State = "idle" | "connecting" | "open" | "waiting" | "stopped";
 
-/** Why a line stopped: it was asked to, the decision after a loss said so, or no attempt was left. */
+/** Why a line stopped: it was asked to, the decision about a loss, or no attempt was left. */
 export type Why = "asked" | "decision" | "attempts";
 
 /** Does what the machine decides. */

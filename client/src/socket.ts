@@ -68,7 +68,13 @@ export class Socket extends EventTarget {
   declare readonly CLOSED: 3;
 
   /** Counts since the beginning; live. */
-  readonly counters: Readonly<Counters> = { opened: 0, received: 0, sent: 0, dropped: 0, unknown: 0 };
+  readonly counters: Readonly<Counters> = {
+    opened: 0,
+    received: 0,
+    sent: 0,
+    dropped: 0,
+    unknown: 0,
+  };
 
   declare onconnecting: Handler<"connecting">;
   declare onopen: Handler<"open">;
@@ -224,8 +230,8 @@ export class Socket extends EventTarget {
   }
 
   /**
-   * Stops for good. What waits is dropped, no message is handed on any more, and the closing
-   * handshake, if there is a connection, goes on in the background; when it has ended, `close` fires.
+   * Stops for good. What waits is dropped, and no message is handed on any more. If there is a
+   * connection, its closing handshake goes on in the background; `close` fires when it has ended.
    */
   close(code?: number, reason?: string): void {
     if (this.state === "stopped") return;
@@ -426,7 +432,7 @@ type End = Pick<LossInfo, "code" | "reason" | "wasClean">;
 const UNCLEAN: End = { code: 1006, reason: "", wasClean: false };
 
 /** Errors of the constructor of `WebSocket` that no other attempt with the same URL will heal. */
-const HOPELESS = /^S(yn|ec)/;
+const HOPELESS = /^S(yntax|ecurity)Error/;
 
 function isFunction(value: unknown): value is (...args: any[]) => any {
   return typeof value === "function";

@@ -14,6 +14,7 @@ test("F-01: a time that is no positive number is refused, all times are millisec
     assert.throws(() => world.socket({ heartbeat: { interval: wrong } }), RangeError);
     assert.throws(() => world.socket({ heartbeat: { timeout: wrong } }), RangeError);
     assert.throws(() => world.socket({ connectTimeout: wrong }), RangeError);
+    assert.throws(() => world.socket({ backoff: { fixed: wrong } }), RangeError);
   }
   assert.equal(world.sockets.length, 0);
 });

@@ -52,7 +52,7 @@ var Heartbeat = class {
     this.#strikes = 0;
     this.deadline = Math.min(now, this.#wroteAt) + this.pulse.interval;
   }
-  /** So many messages were sent. A beat will follow the last one, also if the line is not silent. */
+  /** So many messages were sent. A beat will follow the last, also if the line is not silent. */
   wrote(count, now) {
     if (count > this.#mark) this.#wroteAt = Math.min(now, this.#wroteAt);
   }
@@ -116,7 +116,8 @@ function settingsOf(options) {
     word: "HeartBeat",
     heartbeat: true,
     WebSocket: globalThis.WebSocket,
-    random: Math.random
+    random: Math.random,
+    fixed: Infinity
   };
   for (const group of [options, options.backoff, options.outbox, options.heartbeat]) {
     for (const [name, value] of Object.entries(group || {})) {
@@ -126,7 +127,7 @@ function settingsOf(options) {
     }
   }
   settings.reply ??= settings.word;
-  if (settings.fixed) {
+  if (settings.fixed < Infinity) {
     settings.first = settings.cap = settings.fixed;
     settings.random = () => 1;
   }
@@ -272,7 +273,10 @@ function listen(signal, heard) {
 }
 function letQueuedIn(then) {
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => then(port1.close());
+  port1.onmessage = () => {
+    port1.close();
+    then();
+  };
   port2.postMessage(0);
 }
 
@@ -284,7 +288,8 @@ function jitter(ceiling2, random) {
   return Math.floor(ceiling2 * random);
 }
 function later(cap, random) {
-  return jitter(cap, 0.5) + jitter(jitter(cap, 0.5), random);
+  const half = Math.floor(cap / 2);
+  return half + jitter(half, random);
 }
 
 // src/reconnect.ts
@@ -390,7 +395,13 @@ var LONGEST_TIMER = 5e3;
 var EVENTS2 = ["connecting", "open", "message", "error", "down", "heartbeat", "close"];
 var Socket = class extends EventTarget {
   /** Counts since the beginning; live. */
-  counters = { opened: 0, received: 0, sent: 0, dropped: 0, unknown: 0 };
+  counters = {
+    opened: 0,
+    received: 0,
+    sent: 0,
+    dropped: 0,
+    unknown: 0
+  };
   #url;
   #protocols;
   /** Whether neither the URL nor the subprotocols come from a function. */
@@ -515,8 +526,8 @@ var Socket = class extends EventTarget {
     return receipt;
   }
   /**
-   * Stops for good. What waits is dropped, no message is handed on any more, and the closing
-   * handshake, if there is a connection, goes on in the background; when it has ended, `close` fires.
+   * Stops for good. What waits is dropped, and no message is handed on any more. If there is a
+   * connection, its closing handshake goes on in the background; `close` fires when it has ended.
    */
   close(code, reason) {
     if (this.state === "stopped") return;
@@ -686,7 +697,7 @@ var STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
 Object.assign(Socket, STATES);
 Object.assign(Socket.prototype, STATES);
 var UNCLEAN = { code: 1006, reason: "", wasClean: false };
-var HOPELESS = /^S(yn|ec)/;
+var HOPELESS = /^S(yntax|ecurity)Error/;
 function isFunction(value) {
   return typeof value === "function";
 }
