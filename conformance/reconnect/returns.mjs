@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import WebSocket from "ws";
 import { expectEqual, settings } from "../report.mjs";
 import { serving, settles } from "./serving.mjs";
 import { open, site, sleep } from "./stage.mjs";
@@ -10,6 +11,7 @@ const INTERVAL = 800;
 const TIMEOUT = 700;
 const BOUND = INTERVAL + TIMEOUT;
 const CONNECT_TIMEOUT = 1500;
+const PATIENT = 3000;
 const SLACK = 3000;
 const OPTIONS = {
   beat: INTERVAL,
@@ -19,7 +21,8 @@ const OPTIONS = {
   connectTimeout: CONNECT_TIMEOUT,
 };
 const DROPS = 50;
-const ANY = ["--origin", "any"];
+const ANY = ["--origin", "any", "--drain", "2s"];
+const FULL = ["--origin", "any", "--max-connections", "1"];
 const HINTS = ["online", "offline", "pageshow", "resume", "visibilitychange", "focus"];
 
 /** Stands between the page and the server, and can cut all that passes. */
@@ -119,10 +122,12 @@ async function fiftyDrops(stage, host) {
 /** The browser's own offline mode holds back what open sockets say, and tells the page. */
 async function offline(stage, host) {
   const context = stage.page.context();
+  await stage.start("socket", host.url, { ...OPTIONS, answer: PATIENT });
+  await isUp(stage, host);
   await context.setOffline(true);
-  await sleep(TIMEOUT / 3);
+  await sleep(PATIENT / 10);
   await context.setOffline(false);
-  await sleep(BOUND);
+  await sleep(PATIENT);
   expectEqual([await downs(stage), await host.opened()], [[], 1], "losses, connections made");
 
   await context.setOffline(true);
@@ -149,6 +154,32 @@ async function stopped(stage, host) {
   expectEqual([await state(stage), await stage.timers()], ["stopped", []], "state and timers");
 }
 
+/** The browser hides a 503; a close after the opening it shows, and with it when to come back. */
+async function full(stage, host) {
+  const other = new WebSocket(host.url);
+  await once(other, "open");
+  await stage.start("socket", host.url, OPTIONS);
+  await stage.page.waitForFunction(() => window.subjects[0].downs.length > 0);
+  const at = performance.now();
+  const [{ code, advice }] = await downs(stage);
+  expectEqual(code, 1013, "close code");
+  other.close();
+  await settles(() => state(stage), "open", "the state", (advice.retryAfter + SLACK) / 1000, 0);
+  const early = advice.retryAfter - (performance.now() - at);
+  expectEqual(early < SLACK / 10, true, `back ${early | 0} ms before it was told to`);
+  await isUp(stage, host);
+}
+
+/** The server goes down as in a deploy, and says when to come back. */
+async function drained(stage, host) {
+  await host.end();
+  expectEqual((await downs(stage))[0].code, 1012, "close code of the drain");
+  expectEqual((await downs(stage))[0].advice?.retryAfter >= 0, true, "advice when to come back");
+  await host.start();
+  await isUp(stage, host);
+  expectEqual(await host.opened(), 1, "handshakes with the new server");
+}
+
 /** A page in the classic style with nothing but its URL set, and its times scaled down. */
 async function classicStays(stage, host) {
   await stage.start("classic", host.url, { beat: 500, delay: 300 });
@@ -159,21 +190,23 @@ async function classicStays(stage, host) {
 const scenarios = [
   ["the server is killed and started again, three times: one live socket each time", killed],
   ["the server stands still for longer than the bound: noticed in time, back once", frozen],
-  ["offline mode is a hint: a moment of it is no loss, after a long one it comes back once", offline],
+  ["the server is drained and started again: told when to come back, back once", drained],
   ["a stopped socket stays stopped, whatever the page is told", stopped],
 ];
 const bare = [
+  ["offline mode is a hint: a moment of it is no loss, after a long one it comes back once", offline],
+  ["a page that finds the server full is told when to come back, and keeps to it", full, FULL],
   [`${DROPS} drops in a row: one live socket each time, no timer left`, fiftyDrops],
   ["a page in the classic style stays connected to /", classicStays],
 ];
 
 export async function checkReturns(browser, check) {
-  const one = (name, play, isStarted) =>
+  const one = (name, play, isStarted, options = ANY) =>
     check(
       `Chromium: ${name}`,
       async () => {
         const base = await site(settings.module);
-        const host = await serving(...ANY);
+        const host = await serving(...options);
         const stage = await open(browser, base.url);
         try {
           if (isStarted) {
@@ -191,6 +224,6 @@ export async function checkReturns(browser, check) {
     );
   await Promise.all([
     ...scenarios.map(([name, play]) => one(name, play, true)),
-    ...bare.map(([name, play]) => one(name, play, false)),
+    ...bare.map(([name, play, options]) => one(name, play, false, options)),
   ]);
 }

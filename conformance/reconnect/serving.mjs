@@ -45,6 +45,11 @@ export async function serving(...options) {
     start,
     kill,
     close: kill,
+    /** Asks it to go down, and waits until it has. */
+    end: async () => {
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
     freeze: () => child.kill("SIGSTOP"),
     thaw: () => child.kill("SIGCONT"),
     /** Connections that live, as the server counts them. */

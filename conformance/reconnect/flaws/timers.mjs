@@ -11,10 +11,10 @@ export const timers = [
     sentence: "silence is noticed after interval and timeout, each with a time of its own",
     async shows({ kind, start, use }) {
       const mutes = use(await server(mute));
-      await start(kind, mutes.url, { beat: 1500, answer: 200, delay: 100 });
+      await start(kind, mutes.url, { beat: 2500, answer: 300, delay: 100 });
       await mutes.until(([first]) => first && !first.isLive, "the end of a silent connection");
       const [{ at, endedAt }] = mutes.visits;
-      return endedAt - at > 2600;
+      return endedAt - at > 4200;
     },
   },
   {
@@ -27,9 +27,9 @@ export const timers = [
           socket.on("message", () => socket.terminate());
         }),
       );
-      await start(kind, visited.url, { beat: 600, delay: 100, longest: 100 });
+      await start(kind, visited.url, { beat: 1500, delay: 100, longest: 100 });
       await visited.until(({ length }) => length === 2, "the second connection");
-      await sleep(2000);
+      await sleep(3000);
       return visited.visits.length > 2;
     },
   },
@@ -55,7 +55,7 @@ export const timers = [
     async shows({ kind, start, use }) {
       const nobody = use(await deaf());
       await start(kind, nobody.url, { beat: 400, delay: 100, longest: 100 });
-      await sleep(4000);
+      await sleep(5000);
       return nobody.arrivals.length < 2;
     },
   },
