@@ -43,7 +43,7 @@ pub(crate) struct State {
     compression: Option<Box<(Compression, Compression)>>,
     /// A lending receiver polls the transport's read side in place of the driver.
     pub(crate) is_lent: bool,
-    /// The lending receiver was polled since a deadline was last due.
+    /// The lending receiver has read all there was since a deadline was last due.
     is_lease_fresh: bool,
     /// Somebody else than the application's own polls drives the connection.
     pub(crate) is_driven: bool,
@@ -335,6 +335,12 @@ impl State {
     /// Bytes that wait to be written.
     pub(crate) fn queued(&self) -> usize {
         self.output.as_ref().map_or(0, |output| output.len())
+    }
+
+    /// Bytes that are written before the next message.
+    #[cfg(feature = "client")]
+    pub(crate) fn ahead(&self) -> usize {
+        self.output.as_ref().map_or(0, |output| output.ahead())
     }
 
     /// The next message, or that none will come.

@@ -241,3 +241,44 @@ async fn a_connection_that_plays_dead_answers_nothing_and_then_goes_on() {
 
     alive(handler, driver).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_peer_of_a_lease_is_kept_while_a_message_over_the_queue_s_limit_leaves() {
+    const STEP: usize = 100 * 1024;
+    let (mut socket, driver, peer) = server(Config::default());
+    peer.set_room(0);
+    let handler = async {
+        socket.try_send("x".repeat(100 * STEP)).unwrap();
+        socket
+            .lend(|_: Event<'_>, _: &mut Sender<'_>| Flow::Continue)
+            .await
+    };
+    let slow = async {
+        // It takes nothing until a ping stands before the message, then all of it, and talks.
+        sleep(Duration::from_secs(27)).await;
+        for _ in 0..101 {
+            sleep(Duration::from_secs(1)).await;
+            peer.send(&frame(0xa, b"alive"));
+            peer.set_room(STEP);
+        }
+        peer.set_room(usize::MAX);
+        peer.send(&common::close(1000, ""));
+        peer.end();
+    };
+
+    let (closed, ()) = tokio::join!(driver.run(handler), slow);
+
+    assert!(closed.is_clean(), "{closed}");
+}
+
+#[tokio::test]
+async fn an_aborted_connection_without_a_driver_lets_go_of_its_transport() {
+    let (transport, peer) = common::transport();
+    let stream = holdwire::Stream::new(transport);
+    let socket = WebSocket::undriven(stream, Role::Client, Setup::default());
+
+    socket.abort();
+
+    assert!(peer.wire().dropped);
+    assert_eq!(socket.close(CloseCode::NORMAL, "").await.ended, Ended::Lost);
+}

@@ -54,6 +54,13 @@ impl Output {
         self.buffer.len() - self.start + self.shared_length + self.late_pong().len()
     }
 
+    /// Bytes that go out before what is appended next: all that wait but a Pong that is kept for the
+    /// end.
+    #[must_use]
+    pub fn ahead(&self) -> usize {
+        self.len() - self.late_pong().len()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -393,7 +400,7 @@ mod tests {
         output.push(b"first ");
         output.replace_pong(pong);
 
-        assert_eq!(output.len(), 11);
+        assert_eq!((output.len(), output.ahead()), (11, 6));
         output.place_pong();
         output.push(b"last");
 

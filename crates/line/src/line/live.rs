@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use holdwire_proto::CloseCode;
+use holdwire_proto::{CloseCode, Ended};
 use tokio::time::Instant;
 
 use super::event::Event;
@@ -14,7 +14,7 @@ use super::loss::Cause;
 use super::receipt::Unproved;
 use crate::client::Opened;
 use crate::driver::Driver;
-use crate::error::Closed;
+use crate::error::{Closed, Error};
 use crate::websocket::WebSocket;
 
 /// Bytes that are handed to the connection at once; the rest waits in the outbox, where it can
@@ -65,17 +65,23 @@ impl Live {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, shared: &Shared) -> Poll<Closed> {
         loop {
             let is_able = self.hand_over(&mut shared.lock());
-            if !self.is_over {
-                self.is_over = Pin::new(&mut self.driver).poll(cx).is_ready();
-            }
+            self.drive(cx);
             self.receive(cx, &mut shared.lock());
             if let Some(closed) = self.socket.closed() {
                 self.receive_rest(cx, &mut shared.lock());
+                // A Close frame behind messages is answered when these were taken.
+                self.drive(cx);
                 return Poll::Ready(closed);
             }
             if !self.note_written(&mut shared.lock()) || !is_able {
                 return Poll::Pending;
             }
+        }
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.is_over {
+            self.is_over = Pin::new(&mut self.driver).poll(cx).is_ready();
         }
     }
 
@@ -89,9 +95,12 @@ impl Live {
         while state.queued() < BATCH
             && let Some(message) = inner.outbox.next()
         {
-            let before = state.stats().sent.bytes + state.queued() as u64;
-            if state.send(message.clone()).is_err() {
-                return false;
+            let before = state.stats().sent.bytes + state.ahead() as u64;
+            match state.send(message.clone()) {
+                Ok(()) => {}
+                // Other frames stand before it, and are perhaps written in this very turn.
+                Err(Error::Full(_)) => return true,
+                Err(_) => return false,
             }
             inner.outbox.hand_over(before);
         }
@@ -170,7 +179,9 @@ impl Live {
             return;
         }
         let (closed, _) = tokio::join!(closing, self.driver);
-        if closed.is_clean() {
+        // Another code than ours is no answer: the peer began to close in the same moment, and may
+        // have read nothing.
+        if closed.ended == Ended::Clean(Some(code)) {
             self.unproved.prove();
         }
     }

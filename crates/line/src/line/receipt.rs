@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 /// ```
 ///
 /// The *proof* is a Pong to a Ping that the line sent after the message, or a closing handshake
-/// that the line began after it and the peer completed. It says that the peer's WebSocket read the
+/// that the line began after it and the peer completed with the line's own code. It says that the peer's WebSocket read the
 /// message, not that its application used it. While somebody holds receipts without a proof, the
 /// line has at most one Ping of its own under way; nobody holds one, and it sends none. So
 /// drop receipts that you do not look at.

@@ -44,7 +44,6 @@ impl State {
     pub(crate) fn poll_lend(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) -> bool {
         let pongs = self.inbox.answered();
         let queue_limit = self.config.limits.send_queue;
-        self.is_lease_fresh = true;
         let mut has_paused = false;
         tools::with(|tools| {
             // What was read ahead before the lease began.
@@ -88,6 +87,8 @@ impl State {
                 }
             }
         });
+        // What may lie unread shows nothing of the peer.
+        self.is_lease_fresh = self.has_room();
         self.wants_read |= !self.has_room();
         if self.inbox.answered() > pongs {
             self.wake_waiting();

@@ -288,3 +288,21 @@ async fn state_tells_when_the_next_attempt_begins() {
     ));
     assert_eq!(Instant::now().into_std(), until);
 }
+
+#[tokio::test(start_paused = true)]
+async fn close_that_comes_together_with_a_message_is_answered() {
+    let (builder, mut server) = line();
+    let mut line = builder.start();
+    let mut arrival = server.arrival().await;
+    arrival
+        .peer
+        .accept("", b"\x81\x04last\x88\x02\x03\xf4")
+        .await;
+
+    let answer = arrival.peer.rest().await;
+
+    assert!(answer.starts_with(&[0x88, 0x82]), "{answer:02x?}");
+    line.up().await;
+    assert_eq!(line.message().await, "last");
+    assert_eq!(line.down().await.0.code(), Some(1012));
+}

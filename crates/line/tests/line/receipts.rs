@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdwire::line::{Dropped, Line, Outbox, Outcome, Overflow, Receipt, SendError};
 use holdwire::{CloseCode, Role, Setup, WebSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use crate::server::{Session, Told, line, line_over};
@@ -300,4 +301,86 @@ fn client_frames(mut bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
         bytes = &rest[4 + length..];
         Some((first & 0x0F, length))
     })
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_went_out_before_a_kept_pong_is_not_sent_again() {
+    const PIPE: usize = 1000;
+    let (builder, mut server) = line_over(PIPE);
+    let mut line = builder.start();
+    let mut arrival = server.arrival().await;
+    arrival.peer.accept("", b"").await;
+    line.up().await;
+    let mut io = arrival.peer.into_io();
+    let second = Duration::from_secs(1);
+    let mut seen = vec![0; PIPE];
+
+    // The pipe is full, and more pongs wait than have a place of their own.
+    line.send("x".repeat(PIPE - 8)).unwrap();
+    tokio::time::sleep(second).await;
+    for _ in 0..20 {
+        let ping = [[0x89, 100].as_slice(), &[0; 100]].concat();
+        io.write_all(&ping).await.unwrap();
+        tokio::time::sleep(second).await;
+    }
+    let receipt = line.send("once").unwrap();
+    tokio::time::sleep(second).await;
+    // All of it leaves, and not the pong that was kept.
+    io.read_exact(&mut seen).await.unwrap();
+    let pongs = 16 * (100 + 6);
+    for count in [pongs + 10 + 50 - PIPE, PIPE] {
+        tokio::time::sleep(second).await;
+        seen.resize(count, 0);
+        io.read_exact(&mut seen).await.unwrap();
+    }
+    assert_eq!(seen[PIPE - 60], 0x81, "the message came");
+    drop(io);
+
+    let mut session = server.accept().await;
+    let again = tokio::time::timeout(second, session.socket.recv()).await;
+    assert!(again.is_err(), "{again:?}");
+    assert_eq!(receipt.outcome(), Some(Outcome::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_finds_no_room_behind_a_pong_leaves_right_after_it() {
+    let (builder, mut server) = line_over(1000);
+    let mut line = builder.start();
+    let mut arrival = server.arrival().await;
+    arrival.peer.accept("", b"").await;
+    line.up().await;
+    let second = Duration::from_secs(1);
+    line.send("x".repeat(1000 - 8)).unwrap();
+    tokio::time::sleep(second).await;
+    arrival.peer.say(b"\x89\x04ping").await;
+    tokio::time::sleep(second).await;
+    line.send("x".repeat(1024 * 1024)).unwrap();
+    tokio::time::sleep(second).await;
+
+    let mut io = arrival.peer.into_io();
+    let mut seen = vec![0; 1000 + 10 + 1024 * 1024];
+    let read = tokio::time::timeout(second, io.read_exact(&mut seen)).await;
+
+    assert!(read.is_ok(), "it does not wait for the heartbeat");
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_of_the_server_that_crosses_ours_proves_nothing() {
+    let (builder, mut server) = line();
+    let mut line = builder.start();
+    let mut arrival = server.arrival().await;
+    arrival.peer.accept("", b"").await;
+    line.up().await;
+    let receipt = line.send("unread").unwrap();
+    receipt.written().await.unwrap();
+
+    // Both in one instant; the server never reads.
+    arrival.peer.say(unmasked_close(1012)).await;
+    line.stop();
+
+    assert_eq!(receipt.settled().await, Outcome::Unknown);
+}
+
+fn unmasked_close(code: u16) -> Vec<u8> {
+    [[0x88, 2], code.to_be_bytes()].concat()
 }
