@@ -96,11 +96,17 @@ impl Clock {
         Self { start }
     }
 
-    /// The tick of `instant`.
+    /// The tick of `instant`, which may lie before the start: virtual clocks differ.
     #[must_use]
     pub fn tick(&self, instant: Instant) -> Tick {
-        let millis = instant.saturating_duration_since(self.start).as_millis();
-        Tick::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        let whole = |nanos: u128| u64::try_from(nanos / 1_000_000).unwrap_or(u64::MAX);
+        match instant.checked_duration_since(self.start) {
+            Some(after) => Tick::from_millis(whole(after.as_nanos())),
+            None => {
+                let before = self.start.duration_since(instant).as_nanos();
+                Tick::from_millis(whole(before + 999_999).wrapping_neg())
+            }
+        }
     }
 
     /// The instant of `tick`, seen from `now`; a tick that has passed gives `now`.
@@ -143,6 +149,19 @@ mod tests {
 
         let in_three = clock.tick(now).after(Duration::from_secs(3));
 
+        assert_eq!(clock.instant(in_three, now), now + Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_clock_goes_on_where_a_virtual_one_was_behind_its_start() {
+        let now = Instant::now();
+        let clock = Clock::new(now + Duration::from_secs(3600));
+        let later = now + Duration::from_micros(3_000_100);
+
+        let passed = clock.tick(later).since(clock.tick(now));
+
+        assert_eq!(passed, Duration::from_secs(3));
+        let in_three = clock.tick(now).after(Duration::from_secs(3));
         assert_eq!(clock.instant(in_three, now), now + Duration::from_secs(3));
     }
 }
