@@ -201,29 +201,41 @@ impl Reconnect {
 
     /// Acts on a deadline that has passed; called early it does nothing.
     ///
-    /// An attempt is not judged by a call that comes more than [`LATE`] after its deadline (a
-    /// frozen page, a laptop that slept): its deadline moves, once, to [`LATE`] from now, so that
-    /// a queued success is seen first.
+    /// An attempt whose time is over is a loss with [`Decision::Retry`]; who decides otherwise
+    /// calls [`has_timed_out`](Self::has_timed_out) before it.
     pub fn handle_timeout(&mut self, now: Instant, random: u32) {
-        match &mut self.phase {
-            Phase::Connecting {
-                deadline: Some(deadline),
-                moved,
-            } if *deadline <= now => {
-                if !*moved && now.duration_since(*deadline) > LATE {
-                    *moved = true;
-                    *deadline = now + LATE;
-                    return;
-                }
-                let loss = Loss {
-                    advice: None,
-                    abandon: true,
-                };
-                self.handle_lost(now, self.generation, loss, Decision::Retry, random);
-            }
-            Phase::Waiting { due: Some(due), .. } if *due <= now => self.connect(now),
-            _ => {}
+        if self.has_timed_out(now) {
+            let loss = Loss {
+                advice: None,
+                abandon: true,
+            };
+            self.handle_lost(now, self.generation, loss, Decision::Retry, random);
+        } else if let Phase::Waiting { due: Some(due), .. } = self.phase
+            && due <= now
+        {
+            self.connect(now);
         }
+    }
+
+    /// Whether there is an attempt and its time is over, so that it is to be
+    /// [lost](Self::handle_lost).
+    ///
+    /// It is not judged by a call that comes more than [`LATE`] after its deadline (a frozen page,
+    /// a laptop that slept): its deadline moves, once, to [`LATE`] from now, so that a queued
+    /// success is seen first.
+    pub fn has_timed_out(&mut self, now: Instant) -> bool {
+        let Phase::Connecting {
+            deadline: Some(deadline),
+            moved,
+        } = &mut self.phase
+        else {
+            return false;
+        };
+        if !*moved && now.saturating_duration_since(*deadline) > LATE {
+            *moved = true;
+            *deadline = now + LATE;
+        }
+        *deadline <= now
     }
 
     /// A hint that the network or the page is back: a waiting machine waits no longer than it

@@ -114,7 +114,8 @@ impl Builder {
     }
 
     /// Whether a line with a fixed URL takes the one that the server advised, for the one attempt
-    /// after that. Off by default.
+    /// after that. Off by default. When that attempt fails, whatever the reason, the next one goes
+    /// to the line's own URL.
     ///
     /// The attempt carries the same headers, credentials included, to wherever the server says, so
     /// turn it on only for a server that is trusted with that. It never leads from `wss` to `ws`. A

@@ -38,6 +38,8 @@ pub(super) struct Task {
     transport: Transport,
     timer: Option<Pin<Box<Sleep>>>,
     last: Option<Arc<Loss>>,
+    /// Whether the latest attempt goes to a URL that the server advised.
+    is_advised: bool,
 }
 
 /// At most one: a new attempt takes the place of what there was, which is dropped by that.
@@ -72,6 +74,7 @@ impl Task {
             transport: Transport::None,
             timer: None,
             last: None,
+            is_advised: false,
         }
     }
 
@@ -162,12 +165,13 @@ impl Task {
                 self.note_waiting();
             }
             Input::Timeout => {
-                if self.machine.state() == reconnect::State::Connecting {
-                    let generation = self.machine.generation();
-                    let loss = Loss::new(generation, None, Cause::Timeout);
-                    self.last = Some(Arc::new(loss));
+                let now = now();
+                if self.machine.has_timed_out(now) {
+                    let loss = Loss::new(self.machine.generation(), None, Cause::Timeout);
+                    self.lose(loss, false);
+                } else {
+                    self.machine.handle_timeout(now, rand::random());
                 }
-                self.machine.handle_timeout(now(), rand::random());
             }
             Input::Attempted(Ok(opened)) => {
                 self.transport = Transport::Open(Box::new(Live::new(opened)));
@@ -200,7 +204,12 @@ impl Task {
             Decision::Stop
         } else {
             let overridden = self.settings.on_loss.as_mut().and_then(|f| f(&loss));
-            overridden.unwrap_or_else(|| loss.decision(self.settings.source.kind()))
+            // An attempt that fails elsewhere says nothing about the line's own URL.
+            let by_table = match self.is_advised && loss.uptime.is_none() {
+                true => Decision::Retry,
+                false => loss.decision(self.settings.source.kind()),
+            };
+            overridden.unwrap_or(by_table)
         };
         let told = reconnect::Loss {
             advice: loss.advice.as_ref().and_then(|advice| advice.retry_after),
@@ -243,6 +252,7 @@ impl Task {
                 let advised = attempt.advised_url();
                 let advised = advised.filter(|url| may_follow(url, own));
                 let advised = advised.filter(|_| self.settings.follows_advice);
+                self.is_advised = advised.is_some();
                 let target = Target::from(advised.unwrap_or(own));
                 Box::pin(async move { open(target, client).await.map_err(Failed::from) })
             }

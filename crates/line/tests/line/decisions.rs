@@ -267,3 +267,24 @@ async fn delays_never_exceed_the_cap_however_long_it_lasts() {
     assert!(drawn.len() > 50, "they are drawn anew at the cap too");
     line.stop_with(CloseCode::NORMAL, "");
 }
+
+#[tokio::test(start_paused = true)]
+async fn attempt_that_takes_too_long_is_put_to_the_application_too() {
+    let (builder, mut server) = line();
+    let mut line = builder
+        .policy(Policy {
+            connect_timeout: Duration::from_secs(1),
+            ..Policy::default()
+        })
+        .on_loss(|loss| matches!(loss.cause, Cause::Timeout).then_some(Decision::Stop))
+        .start();
+    let arrival = server.arrival().await;
+
+    assert!(server.is_left_alone(Duration::from_secs(3600)).await);
+
+    let (why, loss) = line.stopped().await;
+    assert_eq!(why, Why::Decision);
+    assert!(matches!(loss.unwrap().cause, Cause::Timeout));
+    drop(arrival);
+    assert_eq!(server.transports(), 0);
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use holdwire::line::{Advice, Backoff, Builder, Line, Outcome, Policy, Why};
-use holdwire::{CloseCode, Server};
+use holdwire::{CloseCode, Server, Setup};
 use tokio::net::TcpListener;
 
 use crate::peer::{Peer, field};
@@ -145,4 +145,32 @@ async fn advised_url_is_not_followed_unless_it_was_allowed() {
     assert!(loss.advice.is_some());
     let again = arrival(&here).await.head().await;
     assert_eq!(field(&again, "host"), field(&request, "host"));
+}
+
+#[tokio::test]
+async fn advised_url_that_leads_nowhere_does_not_stop_the_line() {
+    let (elsewhere, refuses) = listener().await;
+    for advised in ["/other", &refuses] {
+        let (listener, url) = listener().await;
+        let mut line = quick(url).follow_advice(true).start();
+        let mut peer = arrival(&listener).await;
+        peer.accept("", b"").await;
+        let advice = Advice::default().url(advised).to_string();
+        let (socket, driver) = peer.open(Setup::default());
+        tokio::spawn(driver);
+        let code = CloseCode::new(1012).unwrap();
+        assert!(socket.close(code, &advice).await.is_clean());
+        if advised == refuses {
+            let mut peer = arrival(&elsewhere).await;
+            peer.head().await;
+            peer.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                .await;
+        }
+
+        let home = async { arrival(&listener).await.accept("", b"").await };
+        let home = tokio::time::timeout(Duration::from_secs(10), home).await;
+
+        assert!(home.is_ok(), "{advised}: {:?}", line.state());
+        line.up_after_losses().await;
+    }
 }
