@@ -241,3 +241,25 @@ async fn a_drain_says_what_it_was_told_to() {
     assert_eq!(advice.reason.as_deref(), Some("moving"));
     assert!(advice.retry_after.unwrap() <= GAP + Duration::from_millis(1));
 }
+
+#[tokio::test]
+async fn it_is_over_when_all_are_gone_though_their_turns_have_not_come() {
+    let (address, handle, served) = serve().await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        clients.push(open(address).await);
+    }
+    let start = Instant::now();
+
+    let leave = async {
+        tokio::time::sleep(GAP).await;
+        drop(clients);
+    };
+    tokio::join!(
+        handle.shutdown(CloseCode::GOING_AWAY, Duration::from_secs(20)),
+        leave
+    );
+    served.await.unwrap().unwrap();
+
+    assert!(start.elapsed() < GAP * 30, "{:?}", start.elapsed());
+}

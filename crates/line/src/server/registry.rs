@@ -96,11 +96,14 @@ impl ServerHandle {
                     connection.lock().close(draining.code(), &reason);
                 }
             }
-            self.finished().await;
+            sleep_until(draining.end()).await;
         };
-        let is_late = tokio::time::timeout_at(draining.end(), spread)
-            .await
-            .is_err();
+        let is_late = tokio::select! {
+            // Some may leave before their turn.
+            biased;
+            () = self.finished() => false,
+            () = spread => true,
+        };
         self.0.phase.send_replace(Phase::Over);
         if is_late {
             let rest: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
