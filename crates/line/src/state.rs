@@ -166,9 +166,13 @@ impl State {
 
     /// Uses the sending verbs and tells the driver that there is something to write.
     fn send_with<T>(&mut self, act: impl FnOnce(&mut Sender<'_>) -> T) -> T {
+        let before = self.queued();
         let result =
             tools::with(|tools| self.with(tools, |connection, cx| act(&mut connection.sender(cx))));
-        self.wake_driver();
+        // What was refused is nothing to write: who tries again with each turn must not cause it.
+        if self.queued() > before {
+            self.wake_driver();
+        }
         result
     }
 

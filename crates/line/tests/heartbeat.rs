@@ -280,5 +280,8 @@ async fn an_aborted_connection_without_a_driver_lets_go_of_its_transport() {
     socket.abort();
 
     assert!(peer.wire().dropped);
-    assert_eq!(socket.close(CloseCode::NORMAL, "").await.ended, Ended::Lost);
+    assert_eq!(
+        socket.close(holdwire::CloseCode::NORMAL, "").await.ended,
+        Ended::Lost
+    );
 }
