@@ -26,7 +26,6 @@ async def meet_silence(bounds, client, how):
             )
 
             silent_at = time.monotonic()
-            await asyncio.to_thread(pair.mend)
             await asyncio.to_thread(pair.cut, how)
             first = await running.says(TIMED_OUT, since=silent_at, seconds=client.bound + client.back)
             again = await running.says(TIMED_OUT, since=silent_at, seconds=client.bound + 2 * client.back, times=2)

@@ -57,7 +57,10 @@ class Peer:
 
     async def read(self, limit):
         """Reads up to `limit` bytes once and answers what must be answered."""
-        data = await asyncio.get_running_loop().sock_recv(self.socket, limit)
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self.socket, limit)
+        except ConnectionError:
+            data = b""
         if not data:
             self.ended = True
             return 0

@@ -125,28 +125,33 @@ class Pair:
         return f"ws://{self.address}:{PORT}{path}"
 
     def cut(self, how):
-        """Cuts the wire: `drop` (both ways), `to server`, `to client`, `link` or `syn`."""
+        """Cuts the wire: `drop` (both ways), `to server`, `to client`, `link` or `syn`.
+
+        It takes the place of the cut before, with no moment between them.
+        """
         if how == "link":
             self.link(self.client, "down")
             return
         to_server, to_client = f'iifname "{self.client}"', f'iifname "{self.server}"'
-        rules = {
-            "drop": [to_server, to_client],
-            "to server": [to_server],
-            "to client": [to_client],
-            "syn": [f"{to_server} tcp flags & (syn | ack) == syn"],
-        }[how]
-        for rule in rules:
-            self.rule(f"{rule} counter drop")
+        self.rules(
+            {
+                "drop": [to_server, to_client],
+                "to server": [to_server],
+                "to client": [to_client],
+                "syn": [f"{to_server} tcp flags & (syn | ack) == syn"],
+            }[how]
+        )
 
     def mend(self):
         """Takes every cut back."""
-        run("nft", "flush", "chain", "inet", "wire", f"pair{self.number}")
+        self.rules([])
         self.link(self.client, "up")
 
-    def rule(self, text):
-        """Adds a rule for what passes between the two."""
-        run("nft", "add", "rule", "inet", "wire", f"pair{self.number}", *text.split())
+    def rules(self, lost):
+        """Sets which of the packets that pass between the two are lost, in one step."""
+        chain = f"chain inet wire pair{self.number}"
+        add = "".join(f"add rule {chain[6:]} {packets} counter drop\n" for packets in lost)
+        run("nft", "-f", "-", stdin=f"flush {chain}\n{add}")
 
     def dropped(self):
         """How many packets the rules have dropped until now."""
