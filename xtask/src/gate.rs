@@ -22,7 +22,7 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         work: Box::new(work),
     };
     let mut stages = vec![
-        stage("setup", 10, "what the stages need is installed", setup::run),
+        stage("setup", 8, "what the stages need is installed", setup::run),
         stage("fmt", 1, "the code is formatted", fmt),
         stage("layers", 1, "no crate imports one above it", layers::run),
         stage(
@@ -33,32 +33,32 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         ),
         stage(
             "clippy",
-            6,
+            5,
             "no warning in any target with all features",
             clippy,
         ),
         stage(
             "features",
-            5,
+            4,
             "features build alone, together and not at all",
             features::run,
         ),
-        stage("msrv", 3, "the stated Rust version builds it", msrv::run),
-        stage("docs", 3, "documentation builds, no broken link", docs),
+        stage("msrv", 2, "the stated Rust version builds it", msrv::run),
+        stage("docs", 2, "documentation builds, no broken link", docs),
         stage(
             "deny",
             1,
             "licences, sources and bans of dependencies",
             deny,
         ),
-        stage("tests", 8, "unit and behaviour tests", tests),
+        stage("tests", 7, "unit and behaviour tests", tests),
         stage(
             "doc-tests",
             3,
             "the examples in the documentation run",
             doc_tests,
         ),
-        stage("build", 8, "the release binaries", build),
+        stage("build", 7, "the release binaries", build),
         stage(
             "typescript",
             4,
@@ -88,7 +88,7 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
     if has_package(workspace, "fuzz") {
         stages.push(stage(
             "fuzz-short",
-            7,
+            5,
             "each fuzz target for a short time",
             fuzz::short,
         ));
@@ -198,7 +198,7 @@ mod tests_of_the_table {
     use std::collections::HashSet;
 
     /// What one CI run may take in all.
-    const CI_MINUTES: u64 = 110;
+    const CI_MINUTES: u64 = 90;
 
     fn gate() -> Vec<Stage> {
         stages(&Workspace::find().expect("xtask stands in the repository"))
