@@ -265,7 +265,9 @@ impl Prepared {
         &self.frame[self.head..]
     }
 
-    pub(crate) fn frame(&self) -> &Bytes {
+    /// The whole frame as a server sends it, uncompressed.
+    #[must_use]
+    pub fn frame(&self) -> &Bytes {
         &self.frame
     }
 

@@ -72,8 +72,8 @@ impl Output {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Appends bytes without copying them.
-    pub(crate) fn push_shared(&mut self, bytes: Bytes) {
+    /// Appends whole frames that are encoded already, without copying them.
+    pub fn push_shared(&mut self, bytes: Bytes) {
         self.shared_length += bytes.len();
         self.shared.push_back(Shared {
             at: self.buffer.len(),

@@ -29,7 +29,8 @@ impl Tick {
     }
 
     /// Milliseconds since the driver's start, modulo 2³².
-    pub(crate) fn millis(self) -> u32 {
+    #[must_use]
+    pub const fn millis(self) -> u32 {
         self.0
     }
 
