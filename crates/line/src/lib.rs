@@ -64,6 +64,8 @@ mod handle;
 #[cfg(feature = "client")]
 pub mod line;
 mod server;
+#[cfg(feature = "shard")]
+pub mod shard;
 #[cfg(feature = "stream")]
 mod sink;
 mod split;

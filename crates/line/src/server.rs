@@ -11,6 +11,8 @@ mod observe;
 mod rate;
 mod refuse;
 mod registry;
+#[cfg(feature = "shard")]
+mod shards;
 
 use std::fmt;
 use std::future::Future;
@@ -59,6 +61,8 @@ use crate::websocket::WebSocket;
 #[must_use = "a server accepts only while it is served"]
 pub struct Server {
     listeners: Vec<TcpListener>,
+    #[cfg(feature = "shard")]
+    shards: usize,
     inner: Inner,
 }
 
@@ -75,6 +79,11 @@ struct Inner {
     tls: Option<crate::tls::TlsAcceptor>,
     handle: ServerHandle,
     permits: accept::Permits,
+    #[cfg(feature = "shard")]
+    shards: shards::Shards,
+    /// What sessions tell the server, wherever they run.
+    #[cfg(feature = "shard")]
+    owner: Arc<dyn crate::shard::Owner>,
 }
 
 /// Which requests an endpoint is for.
@@ -175,8 +184,13 @@ impl Server {
 
     /// Serves on listeners that are bound already.
     pub fn on(listeners: impl IntoIterator<Item = TcpListener>) -> Self {
+        let (handle, permits) = (ServerHandle::default(), accept::Permits::default());
+        #[cfg(feature = "shard")]
+        let owner = Arc::new(shards::Hosting::new(&handle, &permits, None));
         Self {
             listeners: listeners.into_iter().collect(),
+            #[cfg(feature = "shard")]
+            shards: 0,
             inner: Inner {
                 endpoints: Vec::new(),
                 limits: ServerLimits::default(),
@@ -187,8 +201,12 @@ impl Server {
                 fallback: None,
                 #[cfg(feature = "tls")]
                 tls: None,
-                handle: ServerHandle::default(),
-                permits: accept::Permits::default(),
+                handle,
+                permits,
+                #[cfg(feature = "shard")]
+                shards: shards::Shards::default(),
+                #[cfg(feature = "shard")]
+                owner,
             },
         }
     }
@@ -229,6 +247,17 @@ impl Server {
         peers: impl Fn(SocketAddr, &HeaderMap) -> Peer + Send + Sync + 'static,
     ) -> Self {
         self.inner.peers = Some(Arc::new(peers));
+        self
+    }
+
+    /// Serves plain TCP connections of endpoints that are made of
+    /// [sessions](Endpoint::sessions) on so many threads of their own: see
+    /// [`shard`](crate::shard). Default: none; then each of them has a task.
+    ///
+    /// One for each CPU is right; a connection stays with its thread.
+    #[cfg(feature = "shard")]
+    pub fn shards(mut self, count: usize) -> Self {
+        self.shards = count;
         self
     }
 
@@ -299,7 +328,7 @@ impl Server {
     /// Serves until the server is shut down by its [`ServerHandle`] and all connections are gone.
     ///
     /// # Errors
-    /// The error of a listener that can no longer accept.
+    /// The error of a listener that can no longer accept, or of a shard that cannot start.
     ///
     /// # Cancel safety
     /// When the future is dropped, no more connections are accepted; those that are open go on.
@@ -316,6 +345,16 @@ impl Server {
                 .iter()
                 .map(|(_, endpoint)| &*endpoint.config),
         );
+        #[cfg(feature = "shard")]
+        {
+            let observer = inner.observer.clone();
+            inner.owner = Arc::new(shards::Hosting::new(
+                &inner.handle,
+                &inner.permits,
+                observer,
+            ));
+            inner.shards = shards::Shards::start(self.shards, &inner.handle, &inner.owner)?;
+        }
         let inner = Arc::new(inner);
         let mut loops = JoinSet::new();
         for listener in self.listeners {

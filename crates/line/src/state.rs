@@ -176,6 +176,13 @@ impl State {
         result
     }
 
+    /// Uses the verbs as a handler has them, whose answers are taken whatever waits.
+    #[cfg(feature = "shard")]
+    pub(crate) fn reply_with(&mut self, act: impl FnOnce(&mut Sender<'_>)) {
+        tools::with(|tools| self.with(tools, |connection, cx| act(&mut connection.reply(cx))));
+        self.wake_driver();
+    }
+
     /// Encodes a message, or gives it back because the queue is full.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
         let kept = message.clone();

@@ -1,5 +1,6 @@
 //! Counters of one connection.
 
+use std::ops::{AddAssign, SubAssign};
 use std::time::Duration;
 
 use holdwire_proto::Compression;
@@ -39,5 +40,31 @@ impl Traffic {
     pub(crate) fn count(&mut self, payload: usize) {
         self.messages += 1;
         self.payload += payload as u64;
+    }
+}
+
+impl AddAssign<&Traffic> for Traffic {
+    fn add_assign(&mut self, more: &Traffic) {
+        self.messages += more.messages;
+        self.payload += more.payload;
+        self.bytes += more.bytes;
+    }
+}
+
+impl SubAssign<&Traffic> for Traffic {
+    fn sub_assign(&mut self, earlier: &Traffic) {
+        self.messages -= earlier.messages;
+        self.payload -= earlier.payload;
+        self.bytes -= earlier.bytes;
+    }
+}
+
+/// Adds what went over; what is true of a moment only stays.
+impl AddAssign<&Stats> for Stats {
+    fn add_assign(&mut self, more: &Stats) {
+        self.received += &more.received;
+        self.sent += &more.sent;
+        self.inflated += more.inflated;
+        self.deflated += more.deflated;
     }
 }

@@ -30,6 +30,15 @@ impl Stream {
         Self(Kind::Other(Box::new(io)))
     }
 
+    /// The TCP socket, unless it is something else.
+    #[cfg(feature = "shard")]
+    pub(crate) fn into_tcp(self) -> Result<TcpStream, Self> {
+        match self.0 {
+            Kind::Tcp(tcp) => Ok(tcp),
+            other => Err(Self(other)),
+        }
+    }
+
     /// Whether written bytes need a flush before they are on their way.
     pub(crate) fn needs_flush(&self) -> bool {
         matches!(self.0, Kind::Other(_))

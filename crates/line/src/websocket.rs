@@ -33,6 +33,18 @@ pub struct Setup {
     pub received: Bytes,
 }
 
+impl Setup {
+    /// The protocol's side of the connection.
+    pub(crate) fn connection(&self, role: Role) -> Connection {
+        let connection = Connection::new(role);
+        #[cfg(feature = "deflate")]
+        if let Some(params) = self.deflate {
+            return connection.with_deflate(params);
+        }
+        connection
+    }
+}
+
 /// An open WebSocket connection, either end.
 ///
 /// Messages are whole, pings are answered on the way, limits hold. Several tasks may use one
@@ -88,13 +100,7 @@ impl WebSocket {
     }
 
     fn start(stream: Stream, role: Role, setup: Setup) -> Self {
-        let connection = Connection::new(role);
-        #[cfg(feature = "deflate")]
-        let connection = match setup.deflate {
-            Some(params) => connection.with_deflate(params),
-            None => connection,
-        };
-        let mut state = State::new(connection, stream, setup.config);
+        let mut state = State::new(setup.connection(role), stream, setup.config);
         state.receive_early(&setup.received);
         Self {
             handle: Handle::new(Shared::new(state)),

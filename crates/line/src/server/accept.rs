@@ -13,9 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Inner;
-use super::http::{self, Open, Source};
+use super::http::{self, Open, Opened, Source};
 use super::rate::Handshakes;
 use super::registry::Counted;
+#[cfg(feature = "shard")]
+use super::shards::Taken;
 use crate::deadline::deadline;
 use crate::stream::Stream;
 
@@ -85,13 +87,20 @@ async fn connection(
         is_tls: stream.needs_flush(),
         is_extra: place.is_extra,
     };
-    let open = http::serve(stream, source, deadline, &inner).await;
-    if let Some(open) = open {
-        tokio::spawn(Counting {
-            open,
-            _counted: counted,
-            _place: place,
-        });
+    match http::serve(stream, source, deadline, &inner).await {
+        Some(Opened::InTask(open)) => {
+            tokio::spawn(Counting {
+                open,
+                _counted: counted,
+                _place: place,
+            });
+        }
+        #[cfg(feature = "shard")]
+        Some(Opened::ForShard(opening)) => {
+            let counted = counted.unwrap_or_else(|| inner.handle.count());
+            inner.shards.take(opening, Taken { counted, place });
+        }
+        None => {}
     }
 }
 
@@ -138,7 +147,7 @@ async fn transport(tcp: TcpStream, inner: &Inner, deadline: Instant) -> Option<S
 /// Counts connections: in all, and of each address.
 #[derive(Default)]
 pub(super) struct Permits {
-    total: Total,
+    pub(super) total: Total,
     extra: Total,
     pub(super) per_ip: PerIp,
     /// Refusals under way that are Close frames.
@@ -152,17 +161,26 @@ impl Permits {
         let regular = self.total.take(most);
         let is_extra = regular.is_none();
         let permit = regular.or_else(|| self.extra.take(EXTRA))?;
-        Some(Place {
-            is_extra,
-            _permit: permit,
-        })
+        Some(Place { is_extra, permit })
     }
 }
 
 /// The place of one connection; given back when dropped.
-struct Place {
+pub(super) struct Place {
     is_extra: bool,
-    _permit: TotalPermit,
+    #[cfg_attr(
+        not(feature = "shard"),
+        expect(dead_code, reason = "dropped with the place")
+    )]
+    permit: TotalPermit,
+}
+
+#[cfg(feature = "shard")]
+impl Place {
+    /// Stays taken until [`Total::give_back`].
+    pub(super) fn keep(self) {
+        std::mem::forget(self.permit);
+    }
 }
 
 /// Connections in all.
@@ -173,6 +191,12 @@ impl Total {
     pub(super) fn take(&self, most: usize) -> Option<TotalPermit> {
         let permit = TotalPermit(Arc::clone(&self.0));
         (self.0.fetch_add(1, Ordering::AcqRel) < most).then_some(permit)
+    }
+
+    /// Gives back what [`Place::keep`] kept.
+    #[cfg(feature = "shard")]
+    pub(super) fn give_back(&self) {
+        drop(TotalPermit(Arc::clone(&self.0)));
     }
 }
 

@@ -14,6 +14,8 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use super::Peer;
 use crate::driver::Outcome;
+#[cfg(feature = "shard")]
+use crate::shard::{Make, Remote, Session};
 use crate::websocket::WebSocket;
 
 /// A future without a name.
@@ -24,6 +26,12 @@ type Hook = Arc<dyn Fn(Upgrade) -> BoxFuture<Result<Accept, Response<Bytes>>> + 
 
 /// A handler at work, without its type.
 pub(super) struct Running(Pin<Box<dyn Handling + Send>>);
+
+impl Running {
+    pub(super) fn new(handling: impl Future<Output: Outcome> + Send + 'static) -> Self {
+        Self(Box::pin(handling))
+    }
+}
 
 impl Future for Running {
     type Output = Result<(), String>;
@@ -75,7 +83,17 @@ pub struct Endpoint {
     pub(super) config: Arc<Config>,
     pub(super) hook: Option<Hook>,
     pub(super) refuses_after_open: bool,
-    pub(super) handle: Handle,
+    pub(super) does: Does,
+}
+
+/// What happens on a connection.
+#[derive(Clone)]
+pub(super) enum Does {
+    /// A handler that receives and sends, in the connection's own task.
+    Handler(Handle),
+    /// A session that is called with each event, on a shard where there is one.
+    #[cfg(feature = "shard")]
+    Session(Make),
 }
 
 impl Endpoint {
@@ -91,18 +109,37 @@ impl Endpoint {
         H: Fn(WebSocket, Request<()>) -> F + Send + Sync + 'static,
         F: Future<Output: Outcome> + Send + 'static,
     {
+        Self::that(Does::Handler(Arc::new(move |socket, request| {
+            let running = catch_unwind(AssertUnwindSafe(|| handler(socket, request)));
+            match running {
+                Ok(running) => Running::new(running),
+                Err(_) => Running::new(ready(Err("it panicked when called"))),
+            }
+        })))
+    }
+
+    /// As [`Endpoint::new`], of sessions: a connection costs what it keeps, and neither a task nor a
+    /// future, where the server has [shards](super::Server::shards).
+    ///
+    /// `make` gets the request as a handler does, and a [`Remote`] by which tasks and other
+    /// sessions reach the connection.
+    #[cfg(feature = "shard")]
+    #[must_use]
+    pub fn sessions<S: Session>(
+        make: impl Fn(Request<()>, Remote) -> S + Send + Sync + 'static,
+    ) -> Self {
+        Self::that(Does::Session(Arc::new(move |request, remote| {
+            Box::new(make(request, remote))
+        })))
+    }
+
+    fn that(does: Does) -> Self {
         Self {
             rules: Rules::default(),
             config: Arc::default(),
             hook: None,
             refuses_after_open: false,
-            handle: Arc::new(move |socket, request| {
-                let running = catch_unwind(AssertUnwindSafe(|| handler(socket, request)));
-                match running {
-                    Ok(running) => Running(Box::pin(running)),
-                    Err(_) => Running(Box::pin(ready(Err("it panicked when called")))),
-                }
-            }),
+            does,
         }
     }
 

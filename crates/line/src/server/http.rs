@@ -1,6 +1,8 @@
 //! The HTTP part of a connection: every request head passes one strict reader, whether it is the
 //! first or comes later on a kept-alive connection.
 
+#[cfg(feature = "shard")]
+use std::any::Any;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,11 +18,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Inner;
 use super::accept::IpPermit;
 use super::admit::{Upgraded, admit};
-use super::endpoint::Running;
+use super::endpoint::{Does, Running};
 use super::refuse::refuse;
 use super::registry::{Phase, Registered};
 use crate::deadline::deadline;
 use crate::driver::Run;
+#[cfg(feature = "shard")]
+use crate::shard::{Opening, run_alone};
 use crate::stream::Stream;
 use crate::websocket::WebSocket;
 
@@ -33,6 +37,13 @@ pub(super) struct Open {
     watch: Option<Box<Watch>>,
     _registered: Registered,
     _permit: Option<Box<IpPermit>>,
+}
+
+/// Where an open connection goes on.
+pub(super) enum Opened {
+    InTask(Open),
+    #[cfg(feature = "shard")]
+    ForShard(Box<Opening>),
 }
 
 /// What the observer is told at the end.
@@ -71,7 +82,7 @@ pub(super) async fn serve(
     source: Source,
     mut deadline: Instant,
     inner: &Arc<Inner>,
-) -> Option<Open> {
+) -> Option<Opened> {
     let mut received = Vec::new();
     // Who connects to a draining server is told so: a health check gets its answer.
     let mut may_leave = !inner.handle.is_draining();
@@ -89,7 +100,7 @@ pub(super) async fn serve(
         let rest = received.split_off(head.length);
         let raw = Bytes::from(std::mem::replace(&mut received, rest));
         match exchange(stream, head, raw, received, source, inner).await {
-            Next::Open(open) => return Some(open),
+            Next::Open(opened) => return Some(opened),
             Next::Over => return None,
             Next::Request(same, rest) => {
                 (stream, received) = (same, rest);
@@ -101,7 +112,7 @@ pub(super) async fn serve(
 
 /// What follows a request.
 enum Next {
-    Open(Open),
+    Open(Opened),
     #[cfg_attr(
         not(feature = "fallback"),
         expect(dead_code, reason = "only ordinary HTTP goes on")
@@ -178,6 +189,24 @@ async fn exchange(
     if let Some(observer) = &inner.observer {
         observer.opened(&request);
     }
+    #[cfg(feature = "shard")]
+    let stream = match (&endpoint.does, stream.into_tcp()) {
+        (Does::Session(make), Ok(tcp)) if !inner.shards.is_empty() => {
+            return match tcp.into_std() {
+                Ok(socket) => Next::Open(Opened::ForShard(Box::new(Opening {
+                    socket,
+                    connection: setup.connection(Role::Server),
+                    config: setup.config,
+                    request,
+                    make: Arc::clone(make),
+                    received,
+                    guard: permit.map(|permit| Box::new(permit) as Box<dyn Any + Send>),
+                }))),
+                Err(_) => Next::Over,
+            };
+        }
+        (_, tcp) => tcp.map_or_else(|stream| stream, Stream::from),
+    };
     setup.received = Bytes::from(received);
     let (socket, driver) = WebSocket::over_stream(stream, Role::Server, setup);
     let shared = driver.shared();
@@ -198,13 +227,20 @@ async fn exchange(
         })
     });
     driver.will_run();
-    let handler = (endpoint.handle)(socket, request);
-    Next::Open(Open {
+    let handler = match &endpoint.does {
+        Does::Handler(handle) => handle(socket, request),
+        #[cfg(feature = "shard")]
+        Does::Session(make) => {
+            let owner = Arc::clone(&inner.owner);
+            Running::new(run_alone(socket, Arc::clone(make), request, owner))
+        }
+    };
+    Next::Open(Opened::InTask(Open {
         run: Run::new(driver, handler),
         watch,
         _registered: registered,
         _permit: permit.map(Box::new),
-    })
+    }))
 }
 
 /// Reads the next request head; `None` when the client is done or the server is, which may leave

@@ -6,7 +6,7 @@ use holdwire_proto::handshake::Refusal;
 use http::{Request, StatusCode};
 
 use crate::error::Closed;
-use crate::stats::Stats;
+use crate::stats::{Stats, Traffic};
 
 /// Which limit of the server kept a handshake out that obeyed all rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +58,12 @@ pub trait Observer: Send + Sync + 'static {
     /// A connection is open.
     fn opened(&self, request: &Request<()>) {
         let _ = request;
+    }
+
+    /// Messages went over connections of [sessions](super::Endpoint::sessions) since this was last
+    /// called: once for all of a shard's turn. Those of other handlers are theirs to count.
+    fn traffic(&self, received: &Traffic, sent: &Traffic) {
+        let _ = (received, sent);
     }
 
     /// A connection is closed, with its counters and how long it was open.

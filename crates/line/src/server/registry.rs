@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::drain::{Drain, Draining};
 use crate::handle::Shared;
+#[cfg(feature = "shard")]
+use crate::shard::{Command, Id, Mailbox, Order};
 
 /// Shuts a [`Server`](super::Server) down; clones speak of the same one.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ struct Registry {
     next: AtomicU64,
     /// Tasks that serve a TCP connection.
     tasks: AtomicUsize,
+    #[cfg(feature = "shard")]
+    shards: Mutex<Vec<Arc<Mailbox>>>,
     phase: watch::Sender<Phase>,
     /// Wakes whoever waits for the last task.
     ended: tokio::sync::Notify,
@@ -53,6 +57,8 @@ impl Default for ServerHandle {
             open: Mutex::default(),
             next: AtomicU64::new(0),
             tasks: AtomicUsize::new(0),
+            #[cfg(feature = "shard")]
+            shards: Mutex::default(),
             phase: watch::Sender::new(Phase::Serving),
             ended: tokio::sync::Notify::new(),
         }))
@@ -87,14 +93,10 @@ impl ServerHandle {
             .phase
             .send_replace(Phase::Draining(Arc::clone(&draining)));
         // Only now: who registers later sees the phase.
-        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
         let spread = async {
-            for (index, connection) in (0_u32..).zip(open.iter()) {
+            for (index, connection) in (0_u32..).zip(self.connections().await) {
                 sleep_until(draining.closing(index)).await;
-                if let Some(connection) = connection.upgrade() {
-                    let reason = draining.reason(rand::random());
-                    connection.lock().close(draining.code(), &reason);
-                }
+                connection.close(draining.code(), draining.reason(rand::random()));
             }
             sleep_until(draining.end()).await;
         };
@@ -106,11 +108,53 @@ impl ServerHandle {
         };
         self.0.phase.send_replace(Phase::Over);
         if is_late {
-            let rest: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
-            for connection in rest.iter().filter_map(Weak::upgrade) {
+            for connection in self.in_tasks() {
                 connection.lock().cut();
             }
+            #[cfg(feature = "shard")]
+            for shard in self.shards() {
+                shard.push(Command::CutAll);
+            }
         }
+    }
+
+    /// All open connections.
+    async fn connections(&self) -> Vec<Connected> {
+        let in_tasks: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
+        let connections = in_tasks.into_iter().map(Connected::InTask).collect();
+        #[cfg(feature = "shard")]
+        let connections = self.and_in_shards(connections).await;
+        connections
+    }
+
+    #[cfg(feature = "shard")]
+    async fn and_in_shards(&self, mut connections: Vec<Connected>) -> Vec<Connected> {
+        for shard in self.shards() {
+            let (sender, names) = tokio::sync::oneshot::channel();
+            shard.push(Command::Name(sender));
+            // A shard that has ended has none.
+            let names = names.await.unwrap_or_default().into_iter();
+            let of_shard = names.map(|id| Connected::InShard(Arc::clone(&shard), id));
+            connections.extend(of_shard);
+        }
+        connections
+    }
+
+    fn in_tasks(&self) -> Vec<Arc<Shared>> {
+        self.0.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    #[cfg(feature = "shard")]
+    fn shards(&self) -> Vec<Arc<Mailbox>> {
+        let shards = self.0.shards.lock();
+        shards.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on the connections of this shard belong to the server.
+    #[cfg(feature = "shard")]
+    pub(super) fn add_shard(&self, shard: Arc<Mailbox>) {
+        let shards = self.0.shards.lock();
+        shards.unwrap_or_else(PoisonError::into_inner).push(shard);
     }
 
     /// Whether the server is shutting down, so that it takes no more connections.
@@ -122,7 +166,15 @@ impl ServerHandle {
     /// WebSocket connections that are open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.0.lock().len()
+        let open = self.0.lock().len();
+        #[cfg(feature = "shard")]
+        let open = open
+            + self
+                .shards()
+                .iter()
+                .map(|shard| shard.open.load(Ordering::Relaxed))
+                .sum::<usize>();
+        open
     }
 
     /// Bytes that wait to be written, over all open connections.
@@ -130,9 +182,17 @@ impl ServerHandle {
     /// Looks at each of them: for a metrics page, not for every message.
     #[must_use]
     pub fn queued(&self) -> usize {
-        let open: Vec<Weak<Shared>> = self.0.lock().values().cloned().collect();
-        let open = open.iter().filter_map(Weak::upgrade);
-        open.map(|connection| connection.lock().queued()).sum()
+        let in_tasks = self.in_tasks();
+        let in_tasks = in_tasks.iter().map(|connection| connection.lock().queued());
+        let queued = in_tasks.sum::<usize>();
+        #[cfg(feature = "shard")]
+        let queued = queued
+            + self
+                .shards()
+                .iter()
+                .map(|shard| shard.queued.load(Ordering::Relaxed))
+                .sum::<usize>();
+        queued
     }
 
     /// Waits until the server is shutting down and no connection is left.
@@ -168,6 +228,12 @@ impl ServerHandle {
         Counted(self.clone())
     }
 
+    /// Ends what [`Counted::keep`] kept.
+    #[cfg(feature = "shard")]
+    pub(super) fn count_down(&self) {
+        drop(Counted(self.clone()));
+    }
+
     /// Remembers an open connection until the guard is dropped.
     pub(super) fn register(&self, connection: &Arc<Shared>) -> Registered {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
@@ -194,8 +260,39 @@ impl fmt::Debug for ServerHandle {
     }
 }
 
+/// An open connection, wherever it is.
+enum Connected {
+    InTask(Weak<Shared>),
+    #[cfg(feature = "shard")]
+    InShard(Arc<Mailbox>, Id),
+}
+
+impl Connected {
+    fn close(self, code: CloseCode, reason: String) {
+        match self {
+            Self::InTask(connection) => {
+                if let Some(connection) = connection.upgrade() {
+                    connection.lock().close(code, &reason);
+                }
+            }
+            #[cfg(feature = "shard")]
+            Self::InShard(shard, id) => {
+                shard.push(Command::To(id, Order::Close(code, reason)));
+            }
+        }
+    }
+}
+
 /// A task that counts.
 pub(super) struct Counted(ServerHandle);
+
+#[cfg(feature = "shard")]
+impl Counted {
+    /// Goes on counting until [`ServerHandle::count_down`].
+    pub(super) fn keep(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {

@@ -1,0 +1,56 @@
+//! The application's side of one connection: what it does with each event.
+
+use std::ops::RangeInclusive;
+
+use holdwire_proto::{Event, Flow, Sender};
+
+use super::topic::Topic;
+
+/// What an application does with the events of one connection.
+///
+/// The same session runs on a shard, whose thread serves many connections, and in a task of its
+/// own (a server without shards, TLS). It is called with what the kernel had for the connection,
+/// one call an event; everything that it sends during one turn leaves in one write. **It must not
+/// block**: other connections wait. Work that takes time goes to a task, which comes back by a
+/// [`Remote`](super::Remote).
+///
+/// When a call panics, the connection is closed with 1011 and the session is called no more. A
+/// session is dropped when its connection is gone.
+///
+/// Closures of the shape of [`Session::on_event`] are sessions.
+pub trait Session: Send + 'static {
+    /// The connection is open; what is sent here is the first that the peer gets.
+    fn on_open(&mut self, sender: &mut Sender<'_>) {
+        let _ = sender;
+    }
+
+    /// Takes one event, borrowed from where it lies. After [`Flow::Pause`] nothing is read until
+    /// [`Remote::resume`](super::Remote::resume).
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow;
+
+    /// Somebody called [`Remote::wake`](super::Remote::wake).
+    fn on_wake(&mut self, sender: &mut Sender<'_>) {
+        let _ = sender;
+    }
+
+    /// The connection has joined a topic: it gets every publication from number `next` on, and
+    /// none before it.
+    fn on_join(&mut self, topic: &Topic, next: u64, sender: &mut Sender<'_>) {
+        let _ = (topic, next, sender);
+    }
+
+    /// These publications of a topic with [`Slow::Skip`](super::Slow::Skip) were left out, because
+    /// the peer reads too slowly; those after them follow.
+    fn on_skip(&mut self, topic: &Topic, skipped: RangeInclusive<u64>, sender: &mut Sender<'_>) {
+        let _ = (topic, skipped, sender);
+    }
+}
+
+impl<F> Session for F
+where
+    F: FnMut(Event<'_>, &mut Sender<'_>) -> Flow + Send + 'static,
+{
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+        self(event, sender)
+    }
+}

@@ -1,0 +1,250 @@
+//! A session in a task of its own: over TLS, and in a server without shards.
+
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use holdwire_proto::{Event, Flow, Handler, SendError, Sender};
+use http::Request;
+
+use super::mailbox::{Command, Mailbox, Order};
+use super::opening::{Make, Owner};
+use super::remote::Remote;
+use super::session::Session;
+use super::slab::Id;
+use super::topic::{Publication, Slow, Topic};
+use crate::error::Error;
+use crate::handle::Shared;
+use crate::stats::Stats;
+use crate::websocket::WebSocket;
+
+/// The one connection of its mailbox.
+const ONLY: Id = Id {
+    index: 0,
+    generation: 0,
+};
+
+/// Runs the session of a connection until the connection has ended.
+pub(crate) async fn run(
+    mut socket: WebSocket,
+    make: Make,
+    request: Request<()>,
+    owner: Arc<dyn Owner>,
+) {
+    let mailbox = Mailbox::new();
+    let mut solo = Solo {
+        session: make(request, Remote::new(Arc::clone(&mailbox), ONLY)),
+        shared: Arc::clone(&socket.handle.0),
+        topics: Vec::new(),
+        is_paused: false,
+        told: Stats::default(),
+        mailbox,
+        owner,
+    };
+    solo.call(|session, sender| session.on_open(sender));
+    let mut commands = Vec::new();
+    while socket.closed().is_none() {
+        if solo.next(&mut socket, &mut commands).await {
+            break;
+        }
+        for command in commands.drain(..) {
+            solo.obey(command, &socket).await;
+        }
+        solo.tell_skipped();
+    }
+    solo.report();
+}
+
+struct Solo {
+    session: Box<dyn Session>,
+    shared: Arc<Shared>,
+    topics: Vec<Joined>,
+    is_paused: bool,
+    /// What the owner knows of.
+    told: Stats,
+    mailbox: Arc<Mailbox>,
+    owner: Arc<dyn Owner>,
+}
+
+/// A topic, and what of it was left out and not told yet.
+struct Joined {
+    topic: Topic,
+    skipped: Option<(u64, u64)>,
+}
+
+impl Solo {
+    /// Lends events to the session until somebody asks for something; true when the connection
+    /// has failed.
+    async fn next(&mut self, socket: &mut WebSocket, commands: &mut Vec<Command>) -> bool {
+        let Self {
+            session,
+            shared,
+            topics,
+            is_paused,
+            told,
+            mailbox,
+            owner,
+        } = self;
+        let has_skipped = topics.iter().any(|joined| joined.skipped.is_some());
+        let was_paused = *is_paused;
+        let handle = socket.handle.clone();
+        let mut lend = pin!(async {
+            if was_paused {
+                return pending().await;
+            }
+            socket.lend(Lent { session, is_paused }).await
+        });
+        poll_fn(|cx: &mut Context<'_>| {
+            let lent = lend.as_mut().poll(cx);
+            report(shared, told, owner);
+            if let Poll::Ready(lent) = lent {
+                return Poll::Ready(lent.is_err());
+            }
+            if mailbox.poll_take(cx, commands).is_ready() {
+                return Poll::Ready(false);
+            }
+            if has_skipped {
+                let mut state = shared.lock();
+                state.wait(cx);
+                if state.queued() == 0 {
+                    return Poll::Ready(false);
+                }
+            }
+            if was_paused && handle.poll_over(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn obey(&mut self, command: Command, socket: &WebSocket) {
+        match command {
+            Command::To(_, Order::Send(message, done)) => {
+                let sent = socket.send(message).await.map_err(|_| Error::Closed);
+                // Nobody need be waiting any more.
+                let _ = done.send(sent);
+            }
+            Command::To(_, Order::Close(code, reason)) => self.shared.lock().close(code, &reason),
+            Command::To(_, Order::Cut) => self.shared.lock().cut(),
+            Command::To(_, Order::PlayDead(duration)) => self.shared.lock().play_dead(duration),
+            Command::To(_, Order::Resume) => self.is_paused = false,
+            Command::To(_, Order::Wake) => self.call(|session, sender| session.on_wake(sender)),
+            Command::To(_, Order::Join(topic)) => self.join(topic),
+            Command::To(_, Order::Leave(topic)) => self.leave(&topic),
+            Command::Deliver(topic) => self.deliver(&topic),
+            // A shard's only.
+            Command::Open(..) | Command::Name(_) | Command::CutAll | Command::Stop => {}
+        }
+    }
+
+    /// Calls the session outside of an event.
+    fn call(&mut self, act: impl FnOnce(&mut dyn Session, &mut Sender<'_>)) {
+        let session = &mut *self.session;
+        self.shared.lock().reply_with(|sender| act(session, sender));
+    }
+
+    fn join(&mut self, topic: Topic) {
+        if self.topics.iter().any(|joined| joined.topic == topic) {
+            return;
+        }
+        let next = topic.attach(&self.mailbox);
+        self.topics.push(Joined {
+            topic: topic.clone(),
+            skipped: None,
+        });
+        self.call(|session, sender| session.on_join(&topic, next, sender));
+    }
+
+    fn leave(&mut self, topic: &Topic) {
+        let has_left = |joined: &mut Joined| joined.topic == *topic;
+        for left in self.topics.extract_if(.., has_left) {
+            left.topic.detach(&self.mailbox);
+        }
+    }
+
+    fn deliver(&mut self, topic: &Topic) {
+        let mut publications = Vec::new();
+        topic.take(&self.mailbox, &mut publications);
+        for publication in publications {
+            if publication.publisher(&self.mailbox).is_none() {
+                self.hand_over(topic, &publication);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, topic: &Topic, publication: &Publication) {
+        self.tell_skipped();
+        let mut joined = self.topics.iter_mut();
+        let Some(joined) = joined.find(|joined| joined.topic == *topic) else {
+            return;
+        };
+        let number = publication.number;
+        if let Some((_, last)) = &mut joined.skipped {
+            *last = number;
+            return;
+        }
+        let sent = self.shared.lock().send_prepared(&publication.message);
+        match (sent, topic.slow()) {
+            (Err(SendError::Full), Slow::Skip) => joined.skipped = Some((number, number)),
+            (Err(SendError::Full), Slow::Close(code, reason)) => {
+                self.leave(topic);
+                self.shared.lock().close(*code, reason);
+            }
+            _ => {}
+        }
+    }
+
+    /// Says what was left out, once there is room again.
+    fn tell_skipped(&mut self) {
+        for at in 0..self.topics.len() {
+            let joined = &mut self.topics[at];
+            if joined.skipped.is_some() && self.shared.lock().queued() == 0 {
+                let topic = joined.topic.clone();
+                if let Some((first, last)) = joined.skipped.take() {
+                    self.call(|session, sender| session.on_skip(&topic, first..=last, sender));
+                }
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        report(&self.shared, &mut self.told, &self.owner);
+    }
+}
+
+/// Tells the owner what went over the connection since it was last told.
+fn report(shared: &Shared, told: &mut Stats, owner: &Arc<dyn Owner>) {
+    let now = shared.lock().stats();
+    let (mut received, mut sent) = (now.received, now.sent);
+    received -= &told.received;
+    sent -= &told.sent;
+    if received.messages + sent.messages > 0 {
+        owner.moved(&received, &sent);
+        *told = now;
+    }
+}
+
+impl Drop for Solo {
+    fn drop(&mut self) {
+        self.mailbox.close();
+        for joined in &self.topics {
+            joined.topic.detach(&self.mailbox);
+        }
+    }
+}
+
+/// A session as the handler of a lease.
+struct Lent<'a> {
+    session: &'a mut Box<dyn Session>,
+    is_paused: &'a mut bool,
+}
+
+impl Handler for Lent<'_> {
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+        let flow = self.session.on_event(event, sender);
+        *self.is_paused = flow == Flow::Pause;
+        flow
+    }
+}

@@ -1,0 +1,68 @@
+//! Writing to a socket that does not block.
+
+use std::io::{ErrorKind, IoSlice, Write as _};
+
+use bytes::Buf as _;
+use holdwire_proto::Output;
+use mio::net::TcpStream;
+
+/// Slices handed to one vectored write.
+const SLICES: usize = 16;
+
+/// Writes all that waits, or as much as the socket takes; says how much it took.
+pub(super) fn write_all(
+    socket: &mut TcpStream,
+    output: &mut Output,
+) -> (usize, Result<(), ErrorKind>) {
+    let mut written = 0;
+    loop {
+        let (offered, taken) = write_slices(socket, output);
+        if offered == 0 {
+            return (written, Ok(()));
+        }
+        match taken {
+            Ok(taken) => {
+                output.advance(taken);
+                written += taken;
+                if taken < offered {
+                    return (written, Ok(()));
+                }
+            }
+            Err(kind) => return (written, Err(kind)),
+        }
+    }
+}
+
+/// Writes once what comes first; says how much there was.
+fn write_slices(socket: &mut TcpStream, output: &Output) -> (usize, Result<usize, ErrorKind>) {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    match output.chunks_vectored(&mut slices) {
+        0 => (0, Ok(0)),
+        1 => (slices[0].len(), write_once(socket, &slices[0])),
+        count => {
+            let slices = &slices[..count];
+            let offered = slices.iter().map(|slice| slice.len()).sum();
+            (offered, taken(|| socket.write_vectored(slices)))
+        }
+    }
+}
+
+/// Writes once; zero bytes when the socket takes nothing now.
+#[inline]
+pub(super) fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> Result<usize, ErrorKind> {
+    taken(|| socket.write(bytes))
+}
+
+#[inline]
+fn taken(mut write: impl FnMut() -> std::io::Result<usize>) -> Result<usize, ErrorKind> {
+    loop {
+        match write() {
+            Ok(count) => return Ok(count),
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => {}
+                ErrorKind::WouldBlock => return Ok(0),
+                kind => return Err(kind),
+            },
+        }
+    }
+}
