@@ -9,6 +9,7 @@ mod heartbeat;
 mod layer;
 mod name;
 mod setting;
+mod shards;
 mod tls;
 mod url;
 mod value;
@@ -26,6 +27,7 @@ pub use self::heartbeat::{Interval, Timeout, Word};
 pub use error::{ConfigError, Problem};
 pub use name::OriginRule;
 pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
+pub use shards::Shards;
 pub use url::LineUrl;
 pub use value::{ByteSize, Limit, LogFormat, Value};
 
@@ -44,6 +46,8 @@ pub struct ServeConfig {
     pub tls_key: Setting<Option<PathBuf>>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxy: Setting<Vec<IpNet>>,
+    /// The threads that serve plain connections.
+    pub shards: Setting<Shards>,
     /// The first message on `/`; empty for none.
     pub greeting: Setting<String>,
     /// Whether `/` keeps messages to itself.
@@ -178,6 +182,7 @@ impl ServeConfig {
             tls_cert: resolver.option("tls-cert")?,
             tls_key: resolver.option("tls-key")?,
             trusted_proxy: resolver.list("trusted-proxy")?,
+            shards: resolver.one("shards")?,
             greeting: resolver.one("greeting")?,
             no_echo: resolver.one("no-echo")?,
             heartbeat_word: resolver.one("heartbeat-word")?,

@@ -1,12 +1,13 @@
-//! What happens on the WebSocket endpoints: `/` greets and echoes, `/echo` only echoes.
+//! What happens on the WebSocket endpoints: `/` greets and echoes, `/echo` only echoes, and
+//! `/broadcast` hands every message to all others.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdwire::handshake::{Reason, Refusal};
-use holdwire::proto::Ended;
-use holdwire::{Closed, Error, Message, Observer, Peer, Stats, Text, TurnedAway, WebSocket};
+use holdwire::proto::{Ended, Event, Flow, Sender};
+use holdwire::shard::{Remote, Session, Topic};
+use holdwire::{Closed, Observer, Peer, Prepared, Stats, Text, Traffic, TurnedAway};
 use http::{Request, StatusCode};
 
 use crate::config::ServeConfig;
@@ -52,6 +53,12 @@ impl Observer for Counter {
             path = request.uri().path(),
             "opened"
         );
+    }
+
+    fn traffic(&self, received: &Traffic, sent: &Traffic) {
+        let metrics = &self.0.metrics;
+        metrics.received(received.messages, received.payload);
+        metrics.sent(sent.messages, sent.payload);
     }
 
     fn closed(&self, closed: &Closed, stats: &Stats, open: Duration) {
@@ -104,139 +111,111 @@ impl Talk {
         })
     }
 
-    /// Greets, logs what comes, and sends it back.
-    ///
-    /// A connection that names no page carries one empty pointer for the trouble it will not have.
-    pub(crate) fn run(
-        self: Arc<Self>,
-        mut socket: WebSocket,
-        request: &Request<()>,
-    ) -> impl Future<Output = ()> + Send + use<> {
+    /// The session of a connection, which suffers what its page asks for.
+    pub(crate) fn session(self: &Arc<Self>, request: &Request<()>, remote: Remote) -> Talking {
         let page = PageId::of_query(request.uri().query());
-        let troubled = page.and_then(|page| self.site.troubles.enter(page, Instant::now()));
-        let troubled = troubled.map(Box::new);
-        async move {
-            // How a connection ends is told to the observer; there is nothing to add.
-            let _: Result<(), Error> = match troubled {
-                None => self.talk(&mut socket).await,
-                Some(troubled) => Box::pin(self.talk_in_trouble(socket, troubled)).await,
-            };
+        let suffer = move |trouble| match trouble {
+            Trouble::Drop => remote.abort(),
+            Trouble::Hold => remote.play_dead(HOLD),
+        };
+        let troubles = &self.site.troubles;
+        let troubled = page.and_then(|page| troubles.enter(page, Instant::now(), suffer));
+        Talking {
+            talk: Arc::clone(self),
+            _troubled: troubled.map(Box::new),
         }
-    }
-
-    async fn talk(&self, socket: &mut WebSocket) -> Result<(), Error> {
-        self.greet(socket).await?;
-        while let Some(message) = socket.recv().await.transpose()? {
-            if let Some(echo) = self.take(message) {
-                socket.send(echo).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// As `talk`, and suffers what its page asks for meanwhile.
-    async fn talk_in_trouble(
-        &self,
-        mut socket: WebSocket,
-        mut troubled: Box<Troubled>,
-    ) -> Result<(), Error> {
-        self.greet(&socket).await?;
-        loop {
-            let message = tokio::select! {
-                message = socket.recv() => message,
-                trouble = troubled.next() => {
-                    suffer(&socket, trouble);
-                    continue;
-                }
-            };
-            let Some(message) = message.transpose()? else {
-                return Ok(());
-            };
-            let Some(echo) = self.take(message) else {
-                continue;
-            };
-            let mut sending = pin!(socket.send(echo));
-            loop {
-                tokio::select! {
-                    sent = &mut sending => break sent?,
-                    trouble = troubled.next() => suffer(&socket, trouble),
-                }
-            }
-        }
-    }
-
-    async fn greet(&self, socket: &WebSocket) -> Result<(), Error> {
-        if let Some(greeting) = &self.greeting {
-            self.site.metrics.sent(1, greeting.len() as u64);
-            socket.send(greeting.clone()).await?;
-        }
-        Ok(())
-    }
-
-    /// Counts and logs a message; what is to be sent back.
-    fn take(&self, message: Message) -> Option<Message> {
-        let bytes = message.len() as u64;
-        self.site.metrics.received(1, bytes);
-        log(&message);
-        if !self.echoes {
-            return None;
-        }
-        self.site.metrics.sent(1, bytes);
-        Some(message)
     }
 }
 
-/// Does to a connection what its page asked for.
-fn suffer(socket: &WebSocket, trouble: Trouble) {
-    match trouble {
-        Trouble::Drop => socket.abort(),
-        Trouble::Hold => socket.play_dead(HOLD),
+/// A connection of the endpoint `/`: greets, logs what comes, and sends it back.
+pub(crate) struct Talking {
+    talk: Arc<Talk>,
+    /// What a connection that names no page does not have.
+    _troubled: Option<Box<Troubled>>,
+}
+
+impl Session for Talking {
+    fn on_open(&mut self, sender: &mut Sender<'_>) {
+        if let Some(greeting) = &self.talk.greeting {
+            // A connection that is closing gets no greeting.
+            let _ = sender.text(greeting);
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+        log(&event);
+        if self.talk.echoes {
+            return echo(event, sender);
+        }
+        Flow::Continue
+    }
+}
+
+/// The endpoint `/broadcast`: every message goes to all others who are connected here.
+pub(crate) struct Broadcasting {
+    topic: Topic,
+    remote: Remote,
+}
+
+impl Broadcasting {
+    pub(crate) fn new(topic: &Topic, remote: Remote) -> Self {
+        Self {
+            topic: topic.clone(),
+            remote,
+        }
+    }
+}
+
+impl Session for Broadcasting {
+    fn on_open(&mut self, _: &mut Sender<'_>) {
+        self.remote.join(&self.topic);
+    }
+
+    fn on_event(&mut self, event: Event<'_>, _: &mut Sender<'_>) -> Flow {
+        let message = match event {
+            Event::Text(text) => Prepared::text(&text),
+            Event::Binary(payload) => Prepared::binary(&payload),
+            _ => return Flow::Continue,
+        };
+        self.topic.publish_from(&self.remote, message)
     }
 }
 
 /// Says that a message came; what it says only at debug level.
-fn log(message: &Message) {
-    match message {
-        Message::Text(text) => {
+fn log(event: &Event<'_>) {
+    match event {
+        Event::Text(text) => {
             tracing::info!(target: "holdwire::message", bytes = text.len(), "received text");
             // Escaped: the peer's text must not look like a line of ours.
-            tracing::debug!(target: "holdwire::message", text = text.as_str());
+            tracing::debug!(target: "holdwire::message", text = &**text);
         }
-        Message::Binary(payload) => {
+        Event::Binary(payload) => {
             tracing::info!(target: "holdwire::message", bytes = payload.len(), "received binary");
             tracing::debug!(target: "holdwire::message", ?payload);
         }
+        _ => {}
     }
 }
 
 /// The endpoint `/echo`: every message goes back as it came.
-pub(crate) async fn echo(socket: WebSocket, site: Arc<Site>) {
-    // How a connection ends is told to the observer; there is nothing to add.
-    let _ = crate::echo::echo(socket, |bytes| {
-        site.metrics.received(1, bytes);
-        site.metrics.sent(1, bytes);
-    })
-    .await;
+pub(crate) fn echo(event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+    // An answer is refused only when the connection is closing.
+    let _ = match event {
+        Event::Text(text) => sender.text(&text),
+        Event::Binary(payload) => sender.binary(&payload),
+        _ => Ok(()),
+    };
+    Flow::Continue
 }
 
 #[cfg(test)]
 mod tests {
-    use holdwire::{Role, Setup};
-
     use super::*;
-    use crate::config::ServeFlags;
 
-    #[tokio::test]
-    async fn handler_of_a_connection_without_a_page_stays_small() {
-        let config = ServeConfig::load(&ServeFlags::default(), &|_| None).unwrap();
-        let talk = Arc::new(Talk::new(&config, Arc::new(Site::new(&config))));
-        let (socket, _driver) =
-            WebSocket::over(tokio::io::duplex(64).0, Role::Server, Setup::default());
-        let request = Request::builder().uri("/").body(()).unwrap();
-
-        let handler = talk.run(socket, &request);
-
+    #[test]
+    fn session_of_a_connection_stays_small() {
         // It lives as long as the connection, idle or not: trouble is boxed, for those that have it.
-        assert!(size_of_val(&handler) <= 272, "{}", size_of_val(&handler));
+        assert!(size_of::<Talking>() <= 16);
+        assert!(size_of::<Broadcasting>() <= 32);
     }
 }

@@ -94,6 +94,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/metrics", get(show_metrics))
         .route("/echo", get(upgrade_required))
         .route("/echo/headers", get(upgrade_required))
+        .route("/broadcast", get(upgrade_required))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing at this path\n"))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n")

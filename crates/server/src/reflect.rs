@@ -4,14 +4,13 @@
 //! open to every page. So only fields that say how the request travelled are shown with their
 //! values; of all others, cookies and credentials first, the name alone.
 
-use std::sync::Arc;
-
-use holdwire::{Peer, WebSocket};
+use holdwire::Peer;
+use holdwire::proto::{Event, Flow, Sender};
+use holdwire::shard::Session;
 use http::{HeaderName, Request};
 use serde::Serialize;
 
 use crate::endpoints;
-use crate::http::Site;
 
 /// A request as the server saw it; the first message of the endpoint, as JSON.
 #[derive(Debug, Serialize)]
@@ -102,15 +101,27 @@ const SHOWN: [&str; 42] = [
 ];
 
 /// Sends the request back as JSON, then echoes.
-pub(crate) async fn reflect(socket: WebSocket, request: Request<()>, site: Arc<Site>) {
-    // Text and numbers: writing them as JSON does not fail.
-    let text = serde_json::to_string(&Reflection::of(&request)).unwrap_or_default();
-    // A request is large; the connection may stay idle for long.
-    drop(request);
-    site.metrics.sent(1, text.len() as u64);
-    // How a connection ends is told to the observer.
-    if socket.send(text).await.is_ok() {
-        endpoints::echo(socket, site).await;
+pub(crate) struct Reflecting {
+    /// What is to be sent first.
+    reflection: String,
+}
+
+impl Reflecting {
+    pub(crate) fn new(request: &Request<()>) -> Self {
+        // Text and numbers: writing them as JSON does not fail.
+        let reflection = serde_json::to_string(&Reflection::of(request)).unwrap_or_default();
+        Self { reflection }
+    }
+}
+
+impl Session for Reflecting {
+    fn on_open(&mut self, sender: &mut Sender<'_>) {
+        // A connection that is closing gets none.
+        let _ = sender.text(&std::mem::take(&mut self.reflection));
+    }
+
+    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+        endpoints::echo(event, sender)
     }
 }
 

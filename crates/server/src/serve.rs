@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols};
 use holdwire::proto::deflate::DeflateConfig;
+use holdwire::shard::Topic;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
 use http::header::RETRY_AFTER;
@@ -18,11 +19,11 @@ use tokio::net::TcpListener;
 
 use crate::banner::banner;
 use crate::config::{ConfigError, OriginRule, Problem, ServeConfig};
-use crate::endpoints::{self, Counter, Talk};
+use crate::endpoints::{self, Broadcasting, Counter, Talk};
 use crate::http::{Site, router};
 use crate::listen::listen;
 use crate::proxy_headers;
-use crate::reflect::reflect;
+use crate::reflect::Reflecting;
 use crate::signals::{Signals, end_on_signals};
 
 /// Listens, says where, and serves until the program is told to end.
@@ -76,7 +77,7 @@ fn build(
     talking.heartbeat_word = config.heartbeat_word.word().cloned();
     let talk = Arc::new(Talk::new(config, Arc::clone(site)));
     let hook = Arc::clone(&talk);
-    let root = Endpoint::new(move |socket, request| Arc::clone(&talk).run(socket, &request))
+    let root = Endpoint::sessions(move |request, remote| talk.session(&request, remote))
         .on_upgrade(move |upgrade| {
             ready(if hook.refuses(&upgrade.request) {
                 Err(refused_as_asked())
@@ -87,19 +88,22 @@ fn build(
         .origins(origins(config))
         .refuse_after_open()
         .subprotocols(subprotocols(config))
+        .config(talking.clone());
+    let topic = Topic::new();
+    let broadcast = Endpoint::sessions(move |_, remote| Broadcasting::new(&topic, remote))
+        .origins(origins(config))
+        .refuse_after_open()
+        .subprotocols(Subprotocols::FirstOffered)
         .config(talking);
-    let echo_site = Arc::clone(site);
-    let echo = Endpoint::new(move |socket, _| endpoints::echo(socket, Arc::clone(&echo_site)))
+    let echo = Endpoint::sessions(|_, _| endpoints::echo)
         .origins(Origins::Any)
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
         .config(deflating.clone());
-    let reflect_site = Arc::clone(site);
-    let reflect =
-        Endpoint::new(move |socket, request| reflect(socket, request, Arc::clone(&reflect_site)))
-            .origins(Origins::Any)
-            .subprotocols(Subprotocols::FirstOffered)
-            .config(deflating);
+    let reflect = Endpoint::sessions(|request, _| Reflecting::new(&request))
+        .origins(Origins::Any)
+        .subprotocols(Subprotocols::FirstOffered)
+        .config(deflating);
 
     let trusted = config.trusted_proxy.value.clone();
     let is_secure = config.tls().is_some();
@@ -120,6 +124,8 @@ fn build(
         .endpoint("/", root)
         .endpoint("/echo", echo)
         .endpoint("/echo/headers", reflect)
+        .endpoint("/broadcast", broadcast)
+        .shards(config.shards.count())
         .fallback(router(Arc::clone(site)));
     site.count_queues_of(server.handle());
     match tls {

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
-use tokio::sync::mpsc;
 
 /// How long a held connection plays dead.
 pub const HOLD: Duration = Duration::from_secs(60);
@@ -114,16 +113,17 @@ pub enum NoTrouble {
     TooOften(Duration),
 }
 
+/// Does to a connection what its page asked for.
+type Suffer = Box<dyn Fn(Trouble) + Send>;
+
 /// The pages that are connected, and what they asked for.
-#[derive(Debug)]
 pub struct Troubles {
     token: Token,
     pages: Mutex<HashMap<PageId, Page>>,
 }
 
-#[derive(Debug)]
 struct Page {
-    connections: Vec<(u64, mpsc::Sender<Trouble>)>,
+    connections: Vec<(u64, Suffer)>,
     next: u64,
     refusals: u8,
     refuse_until: Instant,
@@ -145,9 +145,14 @@ impl Troubles {
         &self.token
     }
 
-    /// Registers a connection of the page for as long as the result lives; `None` when there are
-    /// too many.
-    pub fn enter(self: &Arc<Self>, page: PageId, now: Instant) -> Option<Troubled> {
+    /// Registers a connection of the page, which suffers what the page asks for, for as long as the
+    /// result lives; `None` when there are too many.
+    pub fn enter(
+        self: &Arc<Self>,
+        page: PageId,
+        now: Instant,
+        suffer: impl Fn(Trouble) + Send + 'static,
+    ) -> Option<Troubled> {
         let mut pages = self.lock();
         if pages.len() >= MAX_PAGES && !pages.contains_key(&page) {
             pages.retain(|_, page| page.is_needed(now));
@@ -159,16 +164,13 @@ impl Troubles {
         if entry.connections.len() >= MAX_CONNECTIONS {
             return None;
         }
-        // Room for one: a connection that has trouble waiting needs no more.
-        let (sender, receiver) = mpsc::channel(1);
         let number = entry.next;
         entry.next += 1;
-        entry.connections.push((number, sender));
+        entry.connections.push((number, Box::new(suffer)));
         Some(Troubled {
             troubles: Arc::clone(self),
             page,
             number,
-            receiver,
         })
     }
 
@@ -179,9 +181,8 @@ impl Troubles {
     pub fn cause(&self, page: PageId, trouble: Trouble, now: Instant) -> Result<usize, NoTrouble> {
         let mut pages = self.lock();
         let page = asking(&mut pages, page, now)?;
-        for (_, connection) in &page.connections {
-            // Full: what waits there is no less trouble.
-            let _ = connection.try_send(trouble);
+        for (_, suffer) in &page.connections {
+            suffer(trouble);
         }
         Ok(page.connections.len())
     }
@@ -221,6 +222,15 @@ impl Troubles {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PageId, Page>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pages = self.lock().len();
+        f.debug_struct("Troubles")
+            .field("pages", &pages)
+            .finish_non_exhaustive()
     }
 }
 
@@ -273,27 +283,12 @@ impl Page {
     }
 }
 
-/// A connection of a page, as long as it is open: where its trouble comes from.
+/// A connection of a page, as long as it is open.
 #[derive(Debug)]
 pub struct Troubled {
     troubles: Arc<Troubles>,
     page: PageId,
     number: u64,
-    receiver: mpsc::Receiver<Trouble>,
-}
-
-impl Troubled {
-    /// The next trouble.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn next(&mut self) -> Trouble {
-        match self.receiver.recv().await {
-            Some(trouble) => trouble,
-            // The sender lives as long as this: it is taken out of the registry by `drop`.
-            None => std::future::pending().await,
-        }
-    }
 }
 
 impl Drop for Troubled {
@@ -310,11 +305,8 @@ mod tests {
     const B: PageId = PageId(0xb);
 
     fn entered(troubles: &Arc<Troubles>, page: PageId, now: Instant) -> Troubled {
-        troubles.enter(page, now).expect("there is room")
-    }
-
-    fn waiting(connection: &mut Troubled) -> Option<Trouble> {
-        connection.receiver.try_recv().ok()
+        let entered = troubles.enter(page, now, |_| {});
+        entered.expect("there is room")
     }
 
     #[test]
@@ -355,14 +347,18 @@ mod tests {
     fn trouble_reaches_all_connections_of_its_page_and_no_other() {
         let now = Instant::now();
         let troubles = Arc::new(Troubles::new());
-        let (mut first, mut second) = (entered(&troubles, A, now), entered(&troubles, A, now));
-        let mut other = entered(&troubles, B, now);
+        let (sender, suffered) = std::sync::mpsc::channel();
+        let enter = |name: &'static str, page| {
+            let sender = sender.clone();
+            let suffer = move |trouble| sender.send((name, trouble)).unwrap();
+            troubles.enter(page, now, suffer).expect("there is room")
+        };
+        let _connections = [enter("first", A), enter("second", A), enter("other", B)];
 
         assert_eq!(troubles.cause(A, Trouble::Drop, now), Ok(2));
 
-        assert_eq!(waiting(&mut first), Some(Trouble::Drop));
-        assert_eq!(waiting(&mut second), Some(Trouble::Drop));
-        assert_eq!(waiting(&mut other), None);
+        let all: Vec<_> = suffered.try_iter().collect();
+        assert_eq!(all, [("first", Trouble::Drop), ("second", Trouble::Drop)]);
     }
 
     #[test]
@@ -421,7 +417,7 @@ mod tests {
         let many: Vec<_> = (0..MAX_CONNECTIONS)
             .map(|_| entered(&troubles, A, now))
             .collect();
-        assert!(troubles.enter(A, now).is_none());
+        assert!(troubles.enter(A, now, |_| {}).is_none());
         troubles.refuse(A, now).unwrap();
         drop(many);
 
@@ -429,8 +425,8 @@ mod tests {
         let others: Vec<_> = (1..MAX_PAGES)
             .map(|n| entered(&troubles, PageId(n as u128 + 0x100), now))
             .collect();
-        assert!(troubles.enter(B, now).is_none());
-        assert!(troubles.enter(B, now + REFUSE_FOR).is_some());
+        assert!(troubles.enter(B, now, |_| {}).is_none());
+        assert!(troubles.enter(B, now + REFUSE_FOR, |_| {}).is_some());
         assert!(!troubles.lock().contains_key(&A));
         drop(others);
         assert!(troubles.lock().len() <= 1);

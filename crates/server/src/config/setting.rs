@@ -96,6 +96,15 @@ pub const SETTINGS: &[SettingSpec] = &[
         help: "A reverse proxy whose Forwarded or X-Forwarded-For, -Host and -Proto are believed",
     },
     SettingSpec {
+        name: "shards",
+        group: LISTENING,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["auto"],
+        help: "Threads that serve plain connections, auto for one on each CPU; with 0 each \
+               connection has a task, as those over TLS always have",
+    },
+    SettingSpec {
         name: "greeting",
         group: WEBSOCKET,
         arity: Arity::One,
