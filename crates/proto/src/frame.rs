@@ -1,7 +1,5 @@
 //! Frame heads (RFC 6455 §5.2): read with every rule that the head alone decides, and written.
 
-use bytes::Bytes;
-
 use crate::error::Violation;
 
 /// The longest head: two bytes, eight of length, four of masking key.
@@ -211,68 +209,6 @@ impl Head {
             }
             None => at,
         }
-    }
-}
-
-/// A message encoded once and sent to many: a server's frame goes out without a copy.
-///
-/// # Examples
-/// ```
-/// let news = holdwire_proto::Prepared::text("five minutes left");
-/// assert_eq!(news.payload(), b"five minutes left");
-/// ```
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    frame: Bytes,
-    head: usize,
-    opcode: Opcode,
-}
-
-impl Prepared {
-    /// A whole text message.
-    #[must_use]
-    pub fn text(text: &str) -> Self {
-        Self::new(Opcode::Text, text.as_bytes())
-    }
-
-    /// A whole binary message.
-    #[must_use]
-    pub fn binary(payload: &[u8]) -> Self {
-        Self::new(Opcode::Binary, payload)
-    }
-
-    fn new(opcode: Opcode, payload: &[u8]) -> Self {
-        let head = Head {
-            fin: true,
-            rsv1: false,
-            opcode,
-            mask: None,
-            length: payload.len() as u64,
-        };
-        let mut bytes = [0; MAX_HEAD];
-        let length = head.encode(&mut bytes);
-        let frame = [&bytes[..length], payload].concat();
-        Self {
-            frame: frame.into(),
-            head: length,
-            opcode,
-        }
-    }
-
-    /// The payload.
-    #[must_use]
-    pub fn payload(&self) -> &[u8] {
-        &self.frame[self.head..]
-    }
-
-    /// The whole frame as a server sends it, uncompressed.
-    #[must_use]
-    pub fn frame(&self) -> &Bytes {
-        &self.frame
-    }
-
-    pub(crate) fn opcode(&self) -> Opcode {
-        self.opcode
     }
 }
 

@@ -77,10 +77,10 @@ pub use advice::Advice;
 pub use close::{CloseCode, Closing};
 pub use config::{Config, Limits};
 pub use connection::{
-    Compression, Connection, Context, Event, Flow, Handler, Keys, Role, Scratch, Sender, Sent,
+    Compression, Connection, Context, Event, Flow, Handler, Keys, Prepared, Role, Scratch, Sender,
+    Sent,
 };
 pub use error::{Ended, SendError, Violation};
-pub use frame::Prepared;
 pub use heartbeat::{BadWord, HeartbeatConfig, HeartbeatError, HeartbeatWord};
 pub use message::{Message, Text};
 pub use output::Output;

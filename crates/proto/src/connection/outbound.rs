@@ -5,12 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::compression::{Agreed, DeflateScratch, Deflation};
+use super::prepared::Prepared;
 use super::scratch::Sent;
 use super::{Keys, Role, Transport};
 use crate::close::{self, CloseCode};
 use crate::config::{Config, Limits};
 use crate::error::SendError;
-use crate::frame::{Head, MAX_CONTROL_PAYLOAD, MAX_HEAD, Opcode, Prepared};
+use crate::frame::{Head, MAX_CONTROL_PAYLOAD, MAX_HEAD, Opcode};
 use crate::mask::Mask;
 use crate::message::Message;
 use crate::output::Output;
