@@ -22,7 +22,7 @@ use self::inbound::{Inbound, Received};
 use self::input::{Copying, InPlace, Input};
 use self::outbound::Outbound;
 pub use self::outbound::Sender;
-pub use self::prepared::Prepared;
+pub use self::prepared::{Prepared, Variant};
 pub use self::scratch::{Compression, Keys, Scratch, Sent};
 use crate::close::{self, CloseCode, Closing};
 use crate::config::{Config, LINGER_BYTES, LINGER_TIME};

@@ -78,7 +78,7 @@ pub use close::{CloseCode, Closing};
 pub use config::{Config, Limits};
 pub use connection::{
     Compression, Connection, Context, Event, Flow, Handler, Keys, Prepared, Role, Scratch, Sender,
-    Sent,
+    Sent, Variant,
 };
 pub use error::{Ended, SendError, Violation};
 pub use heartbeat::{BadWord, HeartbeatConfig, HeartbeatError, HeartbeatWord};

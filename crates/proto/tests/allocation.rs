@@ -24,6 +24,7 @@ fn counted(act: impl FnOnce()) -> Stats {
 fn main() {
     an_echo_of_whole_frames_allocates_nothing();
     an_echo_of_compressed_frames_allocates_nothing();
+    a_prepared_message_is_compressed_and_allocated_for_the_first_of_a_thousand();
     a_message_of_many_fragments_is_moved_a_few_times();
     a_connection_gives_back_what_it_asked_for();
     a_connection_needs_no_heap_to_exist();
@@ -107,6 +108,44 @@ fn an_echo_of_compressed_frames_allocates_nothing() {
 
 #[cfg(not(feature = "deflate"))]
 fn an_echo_of_compressed_frames_allocates_nothing() {}
+
+#[cfg(feature = "deflate")]
+fn a_prepared_message_is_compressed_and_allocated_for_the_first_of_a_thousand() {
+    use holdwire_proto::deflate::{DeflateConfig, accept_offer, offer};
+    use holdwire_proto::{Config, Connection, Prepared, Role};
+
+    let deflate = DeflateConfig::default();
+    let offers = holdwire_proto::extension::parse([offer(&deflate)]).expect("legal");
+    let (params, _) = accept_offer(&deflate, &offers).expect("acceptable");
+    let mut server = Endpoint::new(Role::Server, Config::default().deflate(deflate));
+    let mut send = |message: &Prepared, connections: u32| {
+        for _ in 0..connections {
+            server.connection = Connection::new(Role::Server).with_deflate(params);
+            server
+                .with(|connection, cx| connection.sender(cx).prepared(message))
+                .expect("taken");
+            let waiting = server.output.len();
+            server.output.advance(waiting);
+        }
+        server.scratch.take_deflated().plain
+    };
+    let payload = "compressed once ".repeat(100);
+    // The codec, and the queue of what goes out without a copy.
+    send(&Prepared::text(&payload), 1000);
+    let message = Prepared::text(&payload);
+
+    let mut plain = [0; 2];
+    let first = counted(|| plain[0] = send(&message, 1));
+    let others = counted(|| plain[1] = send(&message, 999));
+
+    assert_eq!(plain, [payload.len() as u64, 0]);
+    // The frame, and its count of owners.
+    assert_eq!((first.allocations, first.reallocations), (2, 0));
+    assert_eq!((others.allocations, others.reallocations), (0, 0));
+}
+
+#[cfg(not(feature = "deflate"))]
+fn a_prepared_message_is_compressed_and_allocated_for_the_first_of_a_thousand() {}
 
 fn a_message_of_many_fragments_is_moved_a_few_times() {
     let mut client = Endpoint::client();

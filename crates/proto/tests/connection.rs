@@ -279,6 +279,24 @@ fn a_prepared_message_reaches_many_and_is_masked_by_a_client() {
 }
 
 #[test]
+fn a_connection_is_open_for_data_until_its_close_frame_or_the_end_of_the_transport() {
+    for mut end in [Endpoint::server(), Endpoint::client()] {
+        assert!(end.connection.is_open_for_data());
+
+        end.with(|connection, cx| connection.sender(cx).close(CloseCode::NORMAL, ""));
+        assert!(!end.connection.is_open_for_data());
+    }
+    for mut end in [Endpoint::server(), Endpoint::client()] {
+        end.hears(b"\x88\x00");
+        assert!(!end.connection.is_open_for_data());
+    }
+    for mut end in [Endpoint::server(), Endpoint::client()] {
+        end.connection.handle_eof();
+        assert!(!end.connection.is_open_for_data());
+    }
+}
+
+#[test]
 fn the_end_of_the_transport_without_a_closing_handshake_is_a_loss() {
     let mut server = Endpoint::server();
 

@@ -3,13 +3,19 @@
 //! Without context takeover a connection owns none: it borrows the thread's. With takeover it
 //! owns one a direction, from the first compressed message on.
 
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+
 use super::Role;
+use super::prepared::{self, Variant};
 use super::scratch::{Compression, trimmed};
 use crate::config::{Config, Limits};
 use crate::deflate::{
-    self, DeflateConfig, DeflateParams, Deflater, InflateError, InflateLimits, Inflater,
+    self, DeflateConfig, DeflateParams, Deflater, InflateError, InflateLimits, Inflater, WindowBits,
 };
 use crate::error::Violation;
+use crate::frame::Opcode;
 
 /// What the opening handshake agreed on, for both directions.
 #[derive(Clone, Copy)]
@@ -23,6 +29,21 @@ impl Agreed {
     pub(super) fn wants(self, role: Role, length: usize, config: &Config) -> bool {
         self.sending(role, config)
             .is_some_and(|(direction, config)| length >= config.threshold_for(direction))
+    }
+
+    /// Which encoding of a prepared message can be sent.
+    ///
+    /// With takeover the peer's context would have to take note of what no compressor of this
+    /// connection has seen.
+    pub(super) fn variant(self, role: Role) -> Variant {
+        let direction = match role {
+            Role::Server => self.0.map(DeflateParams::server_to_client),
+            Role::Client => None,
+        };
+        direction
+            .filter(|direction| !direction.takeover())
+            .and_then(|direction| WindowBits::new(direction.max_window_bits()))
+            .map_or(Variant::PLAIN, Variant::deflated)
     }
 
     #[inline]
@@ -178,6 +199,20 @@ impl DeflateScratch {
     pub(super) fn trim(&mut self) {
         self.deflated = trimmed(std::mem::take(&mut self.deflated));
     }
+
+    /// Deflates a message that refers to no other; `None` when it is to be sent as it is.
+    fn deflate_alone(
+        &mut self,
+        direction: deflate::Context,
+        level: u8,
+        payload: &[u8],
+    ) -> Option<&[u8]> {
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Box::new(Deflater::new(direction, level)));
+        deflater.switch_to(direction, level);
+        counted(deflater, payload, &mut self.deflated, &mut self.counted)
+    }
 }
 
 impl Deflation {
@@ -198,22 +233,89 @@ impl Deflation {
         if payload.len() < config.threshold_for(direction) {
             return None;
         }
-        let is_shared = !direction.takeover();
-        let slot = if is_shared {
-            &mut scratch.deflater
+        if !direction.takeover() {
+            return scratch.deflate_alone(direction, config.level, payload);
+        }
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Box::new(Deflater::new(direction, config.level)));
+        let DeflateScratch {
+            deflated, counted, ..
+        } = scratch;
+        self::counted(deflater, payload, deflated, counted)
+    }
+}
+
+/// Deflates one message into `deflated` and counts it.
+fn counted<'s>(
+    deflater: &mut Deflater,
+    payload: &[u8],
+    deflated: &'s mut Vec<u8>,
+    counted: &mut Compression,
+) -> Option<&'s [u8]> {
+    deflated.clear();
+    if !deflater.deflate(payload, deflated) {
+        return None;
+    }
+    counted.count(payload.len(), deflated.len());
+    Some(deflated)
+}
+
+/// The compressed frames of one prepared message, each made when it is first needed; `None` where
+/// the message goes out as it is.
+#[derive(Debug)]
+pub(super) struct DeflatedFrames {
+    /// For the largest window, and for every window that the whole payload fits in: without
+    /// history nothing refers farther back than the message is long.
+    widest: Frame,
+    /// For the other windows, from the smallest on.
+    narrower: OnceLock<Box<[Frame; NARROWER]>>,
+}
+
+type Frame = OnceLock<Option<Bytes>>;
+
+/// How many windows are smaller than the largest.
+const NARROWER: usize = (WindowBits::MAX.get() - WindowBits::MIN.get()) as usize;
+
+impl DeflatedFrames {
+    pub(super) fn new() -> Self {
+        Self {
+            widest: OnceLock::new(),
+            narrower: OnceLock::new(),
+        }
+    }
+
+    /// The frame for `variant`, made now if this is the first call; `None` when it is to be sent
+    /// as it is.
+    pub(super) fn get(
+        &self,
+        variant: Variant,
+        opcode: Opcode,
+        payload: &[u8],
+        config: &Config,
+        scratch: &mut DeflateScratch,
+    ) -> Option<&Bytes> {
+        let (window_bits, config) = (variant.window_bits()?, config.deflate?);
+        let fits = payload.len() <= 1 << window_bits.get();
+        let (frame, window_bits) = if fits || window_bits == WindowBits::MAX {
+            (&self.widest, WindowBits::MAX)
         } else {
-            &mut self.deflater
+            let index = window_bits.get() - WindowBits::MIN.get();
+            (
+                &self.narrower.get_or_init(Box::default)[usize::from(index)],
+                window_bits,
+            )
         };
-        let deflater = slot.get_or_insert_with(|| Box::new(Deflater::new(direction, config.level)));
-        if is_shared {
-            deflater.switch_to(direction, config.level);
-        }
-        scratch.deflated.clear();
-        if !deflater.deflate(payload, &mut scratch.deflated) {
-            return None;
-        }
-        let compressed = scratch.deflated.len();
-        scratch.counted.count(payload.len(), compressed);
-        Some(&scratch.deflated)
+        let deflate = || {
+            let direction = deflate::Context::new(window_bits, false);
+            if payload.len() < config.threshold_for(direction) {
+                return None;
+            }
+            let deflated = scratch.deflate_alone(direction, config.level, payload);
+            let frame = deflated.map(|deflated| prepared::frame(opcode, true, deflated));
+            scratch.trim();
+            frame
+        };
+        frame.get_or_init(deflate).as_ref()
     }
 }

@@ -1,9 +1,13 @@
 //! What stands in for permessage-deflate when the feature is off: it is never negotiated.
 
+use bytes::Bytes;
+
 use super::Role;
+use super::prepared::Variant;
 use super::scratch::Compression;
 use crate::config::{Config, Limits};
 use crate::error::Violation;
+use crate::frame::Opcode;
 
 /// What the opening handshake agreed on: nothing.
 #[derive(Clone, Copy)]
@@ -14,6 +18,10 @@ impl Agreed {
 
     pub(super) fn wants(self, _: Role, _: usize, _: &Config) -> bool {
         false
+    }
+
+    pub(super) fn variant(self, _: Role) -> Variant {
+        Variant::PLAIN
     }
 }
 
@@ -103,6 +111,27 @@ impl Deflation {
         _: &Config,
         _: &'s mut DeflateScratch,
     ) -> Option<&'s [u8]> {
+        None
+    }
+}
+
+/// The compressed frames of one prepared message: none.
+#[derive(Debug)]
+pub(super) struct DeflatedFrames;
+
+impl DeflatedFrames {
+    pub(super) fn new() -> Self {
+        Self
+    }
+
+    pub(super) fn get(
+        &self,
+        _: Variant,
+        _: Opcode,
+        _: &[u8],
+        _: &Config,
+        _: &mut DeflateScratch,
+    ) -> Option<&Bytes> {
         None
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::compression::{Agreed, DeflateScratch, Deflation};
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Variant};
 use super::scratch::Sent;
 use super::{Keys, Role, Transport};
 use crate::close::{self, CloseCode};
@@ -105,7 +105,12 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// Sends a message that was encoded before; a server sends it without copying or compressing.
+    /// Sends a message that was encoded before, in the encoding that this connection
+    /// [takes](super::Connection::variant): a server copies nothing, and compresses nothing that
+    /// was compressed for another connection.
+    ///
+    /// What compresses it is counted by [`take_deflated`](super::Scratch::take_deflated) once, on
+    /// the thread that does it; [`take_sent`](super::Scratch::take_sent) counts every send.
     ///
     /// # Errors
     /// As [`Sender::text`].
@@ -122,7 +127,9 @@ impl Sender<'_> {
             );
         } else {
             self.check(message.frame().len())?;
-            self.output.push_shared(message.frame().clone());
+            let variant = self.outbound.variant();
+            let frame = message.encode(variant, self.config, &mut self.scratch.deflate);
+            self.output.push_shared(frame.clone());
         }
         self.scratch.sent.count(message.payload().len());
         Ok(())
@@ -239,7 +246,7 @@ impl Sender<'_> {
     }
 
     fn check(&self, length: usize) -> Result<(), SendError> {
-        if self.outbound.close_sent || self.outbound.transport == Transport::Closed {
+        if !self.outbound.is_open_for_data() {
             return Err(SendError::Closed);
         }
         let waiting = self.output.len();
@@ -297,6 +304,16 @@ impl Outbound {
             agreed: Agreed::NOTHING,
             deflation: Deflation::new(),
         }
+    }
+
+    /// Which encoding of a prepared message goes out.
+    pub(super) fn variant(&self) -> Variant {
+        self.agreed.variant(self.role)
+    }
+
+    #[inline]
+    pub(super) fn is_open_for_data(&self) -> bool {
+        !self.close_sent && self.transport != Transport::Closed
     }
 
     /// Notes that `progress` bytes were written and `waiting` were not.

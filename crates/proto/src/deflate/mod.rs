@@ -110,7 +110,7 @@ impl WindowBits {
     }
 
     /// The logarithm as a number.
-    pub fn get(self) -> u8 {
+    pub const fn get(self) -> u8 {
         self.0
     }
 }

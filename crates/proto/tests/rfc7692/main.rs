@@ -5,6 +5,7 @@
 mod common;
 
 mod agreed;
+mod prepared;
 mod section_6_frames;
 mod section_7_1_context;
 mod section_7_2_messages;
