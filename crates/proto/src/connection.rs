@@ -194,12 +194,6 @@ impl Connection {
         self.ended.filter(|_| !self.outbound.owes_end)
     }
 
-    /// Whether messages may still be sent.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.ended.is_none() && !self.is_closing()
-    }
-
     /// Whether a Close frame was sent, so that nothing more can be.
     #[must_use]
     pub fn is_closing(&self) -> bool {

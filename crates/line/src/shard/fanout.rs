@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use holdwire_proto::{Config, Scratch, Variant};
 
 use super::mailbox::Mailbox;
 use super::remote::Remote;
@@ -32,7 +33,8 @@ pub(super) struct Local {
     pub(super) skipped: HashMap<u32, (u64, u64)>,
 }
 
-/// Publications that go out together.
+/// Publications that go out together, encoded in one way.
+#[derive(Clone)]
 pub(super) struct Batch {
     /// All of them, encoded.
     pub(super) frames: Bytes,
@@ -41,25 +43,49 @@ pub(super) struct Batch {
     pub(super) range: (u64, u64),
 }
 
+/// The same publications for all subscribers, encoded as each of them takes it.
+#[derive(Default)]
+pub(super) struct Batches([Option<Batch>; Variant::COUNT]);
+
+impl Batches {
+    /// The batch for connections of this variant, made when the first one needs it.
+    pub(super) fn get(
+        &mut self,
+        publications: &[Publication],
+        variant: Variant,
+        config: &Config,
+        scratch: &mut Scratch,
+    ) -> Option<&Batch> {
+        let batch = &mut self.0[variant.index()];
+        if batch.is_none() {
+            *batch = Batch::of(publications.iter(), variant, config, scratch);
+        }
+        batch.as_ref()
+    }
+}
+
 impl Batch {
     /// Puts publications together; `None` when there are none.
     pub(super) fn of<'a>(
         publications: impl Iterator<Item = &'a Publication> + Clone,
+        variant: Variant,
+        config: &Config,
+        scratch: &mut Scratch,
     ) -> Option<Self> {
         let first = publications.clone().next()?;
         let mut counts = Traffic::default();
         let (mut length, mut last) = (0, first.number);
         for publication in publications.clone() {
             counts.count(publication.message.payload().len());
-            length += publication.message.frame().len();
+            length += publication.message.encoded(variant, config, scratch).len();
             last = publication.number;
         }
         let frames = if counts.messages == 1 {
-            first.message.frame().clone()
+            first.message.encoded(variant, config, scratch).clone()
         } else {
             let mut frames = BytesMut::with_capacity(length);
             for publication in publications {
-                frames.extend_from_slice(publication.message.frame());
+                frames.extend_from_slice(publication.message.encoded(variant, config, scratch));
             }
             frames.freeze()
         };
@@ -77,7 +103,7 @@ pub(super) fn pieces(publications: &[Publication]) -> impl Iterator<Item = &[Pub
     std::iter::from_fn(move || {
         let mut length = 0;
         let fits = |publication: &&Publication| {
-            length += publication.message.frame().len();
+            length += publication.message.payload().len();
             length <= BATCH
         };
         let count = rest.iter().take_while(fits).count();

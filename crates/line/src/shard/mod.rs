@@ -27,11 +27,11 @@ mod run;
 mod session;
 mod slab;
 mod slot;
+mod socket;
 mod solo;
 mod topic;
 mod turn;
 mod wheel;
-mod write;
 
 pub(crate) use self::mailbox::{Command, Mailbox, Order};
 pub(crate) use self::opening::{Make, Opening, Owner, Ticket, Welcome};

@@ -1,7 +1,6 @@
 //! One connection on a shard: its socket, its protocol, its session, and what of its bytes waits.
 
-use std::io::{ErrorKind, Read as _};
-use std::net::Shutdown;
+use std::io::ErrorKind;
 
 use bytes::{Buf as _, Bytes};
 use holdwire_proto::time::Tick;
@@ -13,8 +12,8 @@ use super::counters::Counters;
 use super::lender::Lender;
 use super::mailbox::Order;
 use super::session::Session;
+use super::socket::{Socket, write_all, write_once};
 use super::wheel::Link;
-use super::write::{write_all, write_once};
 use crate::error::{Closed, Error};
 use crate::stats::{Stats, Traffic};
 
@@ -32,11 +31,11 @@ pub(super) struct Tools {
 }
 
 /// One connection; an idle one owns no heap but its session's.
-pub(super) struct Slot {
+pub(super) struct Slot<S = TcpStream> {
     pub(super) connection: Connection,
     pub(super) session: Box<dyn Session>,
     cold: Option<Box<Cold>>,
-    pub(super) socket: TcpStream,
+    pub(super) socket: S,
     pub(super) generation: u32,
     pub(super) timer: Link,
     counters: Counters,
@@ -140,11 +139,11 @@ pub(super) struct Ready {
     pub(super) half_closed: bool,
 }
 
-impl Slot {
+impl<S: Socket> Slot<S> {
     pub(super) fn new(
         connection: Connection,
         session: Box<dyn Session>,
-        socket: TcpStream,
+        socket: S,
         generation: u32,
     ) -> Self {
         Self {
@@ -306,7 +305,7 @@ impl Slot {
         tools: &mut Tools,
         config: &Config,
     ) -> Delivery {
-        if !self.connection.is_open() {
+        if !self.connection.is_open_for_data() {
             return Delivery::Done;
         }
         let waiting = self.queued();
@@ -507,7 +506,7 @@ impl Slot {
             self.keep_output(tools);
         }
         if self.queued() == 0 && self.connection.wants_half_close() {
-            match self.socket.shutdown(Shutdown::Write) {
+            match self.socket.end() {
                 Ok(()) => self.connection.handle_half_closed(tools.now),
                 Err(error) => self.connection.handle_io_error(error.kind()),
             }

@@ -131,7 +131,7 @@ impl Topic {
             if branch.publications.is_empty() {
                 asleep.push(Arc::clone(&branch.mailbox));
             }
-            branch.bytes += message.frame().len();
+            branch.bytes += message.payload().len();
             is_crowded |= branch.bytes > CROWDED;
             branch.publications.push(Publication {
                 number,

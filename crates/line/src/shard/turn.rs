@@ -13,7 +13,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use tokio::time::Instant;
 
-use super::fanout::{Batch, Fanout, pieces};
+use super::fanout::{Batch, Batches, Fanout, pieces};
 use super::mailbox::{Command, Mailbox, Order};
 use super::opening::{Opening, Owner, Welcome};
 use super::remote::Remote;
@@ -315,9 +315,6 @@ impl Shard {
     }
 
     fn deliver_piece(&mut self, number: u32, piece: &[Publication]) {
-        let Some(all) = Batch::of(piece.iter()) else {
-            return;
-        };
         for publisher in piece.iter().filter_map(|one| one.publisher(&self.mailbox)) {
             if let Some(slot) = self.slab.get(publisher) {
                 slot.flags.is_publisher = true;
@@ -326,32 +323,30 @@ impl Shard {
         let Some(local) = self.fanout.get(number) else {
             return;
         };
-        let mut slow = Vec::new();
+        let (mut batches, mut slow) = (Batches::default(), Vec::new());
         for &index in &local.subscribers {
             let Some(slot) = self.slab.get(index) else {
                 continue;
             };
+            let (variant, scratch) = (slot.connection.variant(), &mut self.tools.scratch);
+            let config = &self.configs[usize::from(slot.config)];
             let but_own;
             let batch = if slot.flags.is_publisher {
-                let others = piece
-                    .iter()
-                    .filter(|one| !one.is_from(&self.mailbox, index));
-                match Batch::of(others) {
-                    Some(batch) => {
-                        but_own = batch;
-                        &but_own
-                    }
-                    None => continue,
-                }
+                let is_others = |one: &&Publication| !one.is_from(&self.mailbox, index);
+                let others = piece.iter().filter(is_others);
+                but_own = Batch::of(others, variant, config, scratch);
+                but_own.as_ref()
             } else {
-                &all
+                batches.get(piece, variant, config, scratch)
+            };
+            let Some(batch) = batch else {
+                continue;
             };
             if !local.skipped.is_empty() && local.skipped.contains_key(&index) {
                 slow.push((index, batch.range));
                 continue;
             }
             let before = slot.queued();
-            let config = &self.configs[usize::from(slot.config)];
             match slot.deliver(&batch.frames, &batch.counts, &mut self.tools, config) {
                 Delivery::Done => {}
                 Delivery::Waits => {
@@ -361,6 +356,8 @@ impl Shard {
                 Delivery::TooSlow => slow.push((index, batch.range)),
             }
         }
+        // Made for all of them, and counted for none.
+        self.tools.moved.deflated += self.tools.scratch.take_deflated();
         for publisher in piece.iter().filter_map(|one| one.publisher(&self.mailbox)) {
             if let Some(slot) = self.slab.get(publisher) {
                 slot.flags.is_publisher = false;

@@ -1,6 +1,7 @@
-//! Writing to a socket that does not block.
+//! A socket that does not block, and how it is written.
 
-use std::io::{ErrorKind, IoSlice, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
 
 use bytes::Buf as _;
 use holdwire_proto::Output;
@@ -9,9 +10,21 @@ use mio::net::TcpStream;
 /// Slices handed to one vectored write.
 const SLICES: usize = 16;
 
+/// What a connection reads and writes, without blocking: a TCP socket, or a wire of a test.
+pub(super) trait Socket: Read + Write {
+    /// Tells the peer that nothing follows.
+    fn end(&mut self) -> io::Result<()>;
+}
+
+impl Socket for TcpStream {
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
 /// Writes all that waits, or as much as the socket takes; says how much it took.
 pub(super) fn write_all(
-    socket: &mut TcpStream,
+    socket: &mut impl Socket,
     output: &mut Output,
 ) -> (usize, Result<(), ErrorKind>) {
     let mut written = 0;
@@ -34,7 +47,7 @@ pub(super) fn write_all(
 }
 
 /// Writes once what comes first; says how much there was.
-fn write_slices(socket: &mut TcpStream, output: &Output) -> (usize, Result<usize, ErrorKind>) {
+fn write_slices(socket: &mut impl Socket, output: &Output) -> (usize, Result<usize, ErrorKind>) {
     let mut slices = [IoSlice::new(&[]); SLICES];
     match output.chunks_vectored(&mut slices) {
         0 => (0, Ok(0)),
@@ -49,12 +62,12 @@ fn write_slices(socket: &mut TcpStream, output: &Output) -> (usize, Result<usize
 
 /// Writes once; zero bytes when the socket takes nothing now.
 #[inline]
-pub(super) fn write_once(socket: &mut TcpStream, bytes: &[u8]) -> Result<usize, ErrorKind> {
+pub(super) fn write_once(socket: &mut impl Socket, bytes: &[u8]) -> Result<usize, ErrorKind> {
     taken(|| socket.write(bytes))
 }
 
 #[inline]
-fn taken(mut write: impl FnMut() -> std::io::Result<usize>) -> Result<usize, ErrorKind> {
+fn taken(mut write: impl FnMut() -> io::Result<usize>) -> Result<usize, ErrorKind> {
     loop {
         match write() {
             Ok(count) => return Ok(count),
