@@ -1,5 +1,6 @@
 //! A connection after the opening handshake: bytes and time in, messages and bytes out.
 
+mod common;
 #[cfg(feature = "deflate")]
 mod compression;
 #[cfg(not(feature = "deflate"))]
@@ -442,6 +443,13 @@ impl Connection {
         while !self.inbound.is_paused {
             if self.ended.is_some() {
                 return self.discard(input.rest().len(), cx.config);
+            }
+            self.run_common(input, cx, handler);
+            if self.inbound.is_paused || self.ended.is_some() {
+                continue;
+            }
+            if input.rest().is_empty() {
+                break;
             }
             let step = self.step(input, cx, handler);
             cx.scratch.inflate.trim();

@@ -184,11 +184,24 @@ impl Head {
         }))
     }
 
+    /// The whole head, where it has two bytes: unmasked, for at most 125 bytes.
+    #[inline]
+    pub(crate) fn short(&self) -> Option<[u8; 2]> {
+        match (self.mask, u8::try_from(self.length)) {
+            (None, Ok(length @ 0..=125)) => Some([self.first(), length]),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn first(&self) -> u8 {
+        self.opcode.bits() | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 }
+    }
+
     /// Writes the head into `to`; gives its length.
     #[inline]
     pub fn encode(&self, to: &mut [u8; MAX_HEAD]) -> usize {
-        to[0] =
-            self.opcode.bits() | if self.fin { FIN } else { 0 } | if self.rsv1 { RSV1 } else { 0 };
+        to[0] = self.first();
         let masked = if self.mask.is_some() { MASKED } else { 0 };
         let at = if let Ok(short @ 0..=125) = u8::try_from(self.length) {
             to[1] = masked | short;
@@ -209,6 +222,45 @@ impl Head {
             }
             None => at,
         }
+    }
+}
+
+/// The head of a whole message in one frame, uncompressed and shorter than 64 KiB.
+#[derive(Clone, Copy)]
+pub(crate) struct CommonHead {
+    pub(crate) is_text: bool,
+    /// Zeros where there is no mask.
+    pub(crate) mask: [u8; 4],
+    /// Bytes of the head.
+    pub(crate) size: usize,
+    /// Bytes of the payload.
+    pub(crate) length: usize,
+}
+
+impl CommonHead {
+    /// Reads such a head; `None` for every other one, and where fewer than eight bytes are there.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8], masked: bool) -> Option<Self> {
+        let [first, second, a, b, c, d, e, f] = *bytes.first_chunk()?;
+        let is_text = match first {
+            0x81 => true,
+            0x82 => false,
+            _ => return None,
+        };
+        let (mask, size, length) = match (masked, second) {
+            (true, 0x80..=0xfd) => ([a, b, c, d], 6, usize::from(second & LENGTH)),
+            (true, 0xfe) => ([c, d, e, f], 8, usize::from(u16::from_be_bytes([a, b]))),
+            (false, 0x00..=0x7d) => ([0; 4], 2, usize::from(second)),
+            (false, 0x7e) => ([0; 4], 4, usize::from(u16::from_be_bytes([a, b]))),
+            _ => return None,
+        };
+        let is_shortest = second & LENGTH < 126 || length > 125;
+        is_shortest.then_some(Self {
+            is_text,
+            mask,
+            size,
+            length,
+        })
     }
 }
 

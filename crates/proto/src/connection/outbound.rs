@@ -217,7 +217,12 @@ impl Sender<'_> {
 
     fn encode(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.check(payload.len())?;
+        self.scratch.sent.count(payload.len());
         let mask = self.key();
+        if !self.is_compressed(payload.len()) {
+            append(self.output, opcode, false, mask, payload);
+            return Ok(());
+        }
         let (outbound, scratch) = (&mut *self.outbound, &mut *self.scratch);
         let (agreed, role) = (outbound.agreed, outbound.role);
         let deflation = &mut outbound.deflation;
@@ -226,7 +231,6 @@ impl Sender<'_> {
             None => append(self.output, opcode, false, mask, payload),
         }
         scratch.deflate.trim();
-        scratch.sent.count(payload.len());
         Ok(())
     }
 
@@ -249,9 +253,12 @@ impl Sender<'_> {
         if !self.outbound.is_open_for_data() {
             return Err(SendError::Closed);
         }
+        if self.is_reply {
+            return Ok(());
+        }
         let waiting = self.output.len();
         let limit = self.config.limits.send_queue;
-        if !self.is_reply && waiting > 0 && waiting + length + MAX_HEAD > limit {
+        if waiting > 0 && waiting + length + MAX_HEAD > limit {
             return Err(SendError::Full);
         }
         Ok(())
@@ -272,11 +279,16 @@ fn append(output: &mut Output, opcode: Opcode, rsv1: bool, mask: Option<[u8; 4]>
         mask,
         length: payload.len() as u64,
     };
-    let mut bytes = [0; MAX_HEAD];
-    let length = head.encode(&mut bytes);
     let buffer = output.buffer();
-    buffer.reserve(length + payload.len());
-    buffer.extend_from_slice(&bytes[..length]);
+    buffer.reserve(MAX_HEAD + payload.len());
+    match head.short() {
+        Some(head) => buffer.extend_from_slice(&head),
+        None => {
+            let mut bytes = [0; MAX_HEAD];
+            let length = head.encode(&mut bytes);
+            buffer.extend_from_slice(&bytes[..length]);
+        }
+    }
     buffer.extend_from_slice(payload);
     if let Some(key) = mask {
         let at = buffer.len() - payload.len();
