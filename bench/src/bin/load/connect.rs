@@ -47,11 +47,12 @@ fn source(number: usize) -> Ipv4Addr {
 
 fn shake_hands(stream: &mut TcpStream, target: &Target) -> io::Result<()> {
     let Target { address, path, .. } = target;
-    write!(
-        stream,
+    // In one piece, as clients send it.
+    let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {HANDSHAKE_KEY}\r\n\r\n"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut response = Vec::new();
     while !response.ends_with(b"\r\n\r\n") {
         let mut part = [0; MAX_RESPONSE];
