@@ -11,6 +11,11 @@ pub fn option(name: &str) -> Option<String> {
     arguments.next()
 }
 
+/// Whether `--name` is on the command line.
+pub fn has_flag(name: &str) -> bool {
+    env::args().skip(1).any(|argument| argument == name)
+}
+
 /// Returns the address of `--listen ADDRESS:PORT`.
 ///
 /// # Errors

@@ -1,10 +1,13 @@
-//! fastwebsockets as an echo server, after its own example: hyper does the opening handshake,
-//! then the socket is taken out of hyper's box, which is the cheaper way to use it.
+//! fastwebsockets, after its own examples: hyper does the opening handshake, then the socket is
+//! taken out of hyper's box, which is the cheaper way to use it. To broadcast it is split.
 
 use std::io;
 
-use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket, WebSocketError, upgrade};
-use holdwire_bench::peer;
+use fastwebsockets::{
+    FragmentCollector, FragmentCollectorRead, Frame, OpCode, Payload, Role, WebSocket,
+    WebSocketError, WebSocketRead, WebSocketWrite, upgrade,
+};
+use holdwire_bench::peer::{self, BROADCAST_PATH, Room};
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -12,6 +15,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+static ROOM: Room<(OpCode, Bytes)> = Room::new();
 
 fn main() -> io::Result<()> {
     peer::serve(|stream| async {
@@ -23,21 +30,28 @@ fn main() -> io::Result<()> {
 }
 
 async fn accept(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, WebSocketError> {
+    let is_broadcast = request.uri().path() == BROADCAST_PATH;
     let (response, websocket) = upgrade::upgrade(&mut request)?;
-    tokio::spawn(tokio::task::unconstrained(async {
-        let _ended = echo(websocket).await;
+    tokio::spawn(tokio::task::unconstrained(async move {
+        let _ended = serve(websocket, is_broadcast).await;
     }));
     Ok(response)
 }
 
-async fn echo(websocket: upgrade::UpgradeFut) -> Result<(), WebSocketError> {
+async fn serve(websocket: upgrade::UpgradeFut, is_broadcast: bool) -> Result<(), WebSocketError> {
     let upgraded = websocket.await?.into_inner().into_inner();
     // The load generator waits for the answer, so hyper has read nothing past the request.
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
         return Err(WebSocketError::ConnectionClosed);
     };
     let websocket = WebSocket::after_handshake(parts.io.into_inner(), Role::Server);
-    let mut websocket = FragmentCollector::new(websocket);
+    match is_broadcast {
+        true => broadcast(websocket).await,
+        false => echo(FragmentCollector::new(websocket)).await,
+    }
+}
+
+async fn echo(mut websocket: FragmentCollector<TcpStream>) -> Result<(), WebSocketError> {
     loop {
         let frame = websocket.read_frame().await?;
         match frame.opcode {
@@ -46,4 +60,41 @@ async fn echo(websocket: upgrade::UpgradeFut) -> Result<(), WebSocketError> {
             _ => {}
         }
     }
+}
+
+async fn broadcast(websocket: WebSocket<TcpStream>) -> Result<(), WebSocketError> {
+    let (reader, writer) = websocket.split(TcpStream::into_split);
+    let (number, others) = ROOM.join();
+    tokio::select! {
+        ended = listen(reader, number) => ended,
+        ended = speak(writer, others) => ended,
+    }
+}
+
+async fn listen(reader: WebSocketRead<OwnedReadHalf>, number: u64) -> Result<(), WebSocketError> {
+    let mut reader = FragmentCollectorRead::new(reader);
+    loop {
+        // The load generator neither pings nor closes on this path.
+        let mut answer = |_: Frame<'_>| async { Err(WebSocketError::ConnectionClosed) };
+        let frame = reader.read_frame(&mut answer).await?;
+        match frame.opcode {
+            OpCode::Text | OpCode::Binary => {
+                let payload = Bytes::copy_from_slice(&frame.payload);
+                ROOM.publish(number, &(frame.opcode, payload));
+            }
+            OpCode::Close => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+async fn speak(
+    mut writer: WebSocketWrite<OwnedWriteHalf>,
+    mut others: UnboundedReceiver<(OpCode, Bytes)>,
+) -> Result<(), WebSocketError> {
+    while let Some((opcode, payload)) = others.recv().await {
+        let frame = Frame::new(true, opcode, None, Payload::Borrowed(&payload));
+        writer.write_frame(frame).await?;
+    }
+    Ok(())
 }

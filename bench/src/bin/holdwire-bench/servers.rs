@@ -72,7 +72,17 @@ pub(crate) const SERVERS: &[Server] = &[
     here("sockudo-ws", "peer-sockudo-ws", DEFLATE),
     here("tokio-websockets", "peer-tokio-websockets", BROADCAST),
     here("yawc", "peer-yawc", DEFLATE),
-    here("wtx", "peer-wtx", DEFLATE),
+    Server {
+        arguments: "--listen {address} --tuned",
+        ..here("yawc, tuned", "peer-yawc", DEFLATE)
+    },
+    Server {
+        abilities: Abilities {
+            broadcast: false,
+            ..DEFLATE
+        },
+        ..here("wtx", "peer-wtx", DEFLATE)
+    },
     script("ws", Program::Node("ws.mjs")),
     script("bun", Program::Bun("bun.mjs")),
 ];
