@@ -149,6 +149,7 @@ pub(crate) fn bench(
         let command = outside(workspace, "bench", first);
         with_environment(workspace, command)
     };
+    setup::node_packages(workspace, runner, "bench/js", "npm-bench")?;
     runner.run(&mut cargo(&["build", "--release", "--bins"])?)?;
     runner.run(cargo(&["run", "--release", "--"])?.args(arguments))?;
     runner.run(&mut cargo(&["bench", "--bench", "codec"])?)

@@ -11,7 +11,7 @@ mod python;
 mod stamp;
 
 pub(crate) use deny::program as deny_program;
-pub(crate) use node::own_folder as own_node;
+pub(crate) use node::{own_folder as own_node, packages as node_packages};
 
 use crate::failure::Failure;
 use crate::process::Runner;

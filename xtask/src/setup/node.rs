@@ -29,7 +29,13 @@ pub(super) fn run(workspace: &Workspace, runner: &Runner) -> Result<(), Failure>
     Ok(())
 }
 
-fn packages(workspace: &Workspace, runner: &Runner, name: &str, log: &str) -> Result<(), Failure> {
+/// The packages of the lock file in the folder `name`.
+pub(crate) fn packages(
+    workspace: &Workspace,
+    runner: &Runner,
+    name: &str,
+    log: &str,
+) -> Result<(), Failure> {
     let folder = workspace.path(name);
     let wanted = stamp::read(&folder.join("package-lock.json"))?;
     let stamp = folder.join("node_modules/.installed");
