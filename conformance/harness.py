@@ -216,17 +216,18 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serve(*options, port=None, certificate=None, checks=None, ipv6=False):
+async def serve(*options, port=None, certificate=None, checks=None, ipv6=False, under=()):
     """Runs `holdwire serve` on a free port until the end of the block.
 
-    With `checks`, a server that died meanwhile is a failed check.
+    With `checks`, a server that died meanwhile is a failed check. `under` is a command that starts
+    another, such as a tracer.
     """
     port = port or free_port()
     listen = ["--listen", f"127.0.0.1:{port}"]
     if ipv6 and has_ipv6():
         listen += ["--listen", f"[::1]:{port}"]
     tls = certificate.server_options() if certificate else []
-    async with running(binary(), "serve", *listen, *tls, *options) as process:
+    async with running(*under, binary(), "serve", *listen, *tls, *options) as process:
         served = Served(port, process, secure=certificate is not None)
         context = certificate.client_context() if certificate else None
 
