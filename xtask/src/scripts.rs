@@ -1,5 +1,5 @@
-//! The suites that drive the built program: bad inputs, other people's clients and servers,
-//! a browser, wires that are cut, proxies, Autobahn.
+//! The suites that drive the built program: what it costs, bad inputs, other people's clients and
+//! servers, a browser, wires that are cut, proxies, Autobahn.
 //!
 //! A script gets two environment variables: `HOLDWIRE_BIN`, the program under test, and
 //! `HOLDWIRE_VENV`, the Python environment that `setup` made. It exits with 0 when all is well.
@@ -28,8 +28,15 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 8] {
+    pub(crate) fn all() -> [Self; 9] {
         [
+            Self {
+                name: "counts",
+                minutes: 2,
+                about: "instructions, system calls and memory against bounds",
+                source: "counts",
+                arguments: &[],
+            },
             Self {
                 name: "bad-inputs",
                 minutes: 4,

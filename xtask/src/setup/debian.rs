@@ -19,11 +19,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
 ];
 
-/// What makes machines and wires out of namespaces, which only Linux has.
+/// What makes machines and wires out of namespaces, and what counts: only Linux has them.
 const LINUX_PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("strace", "strace"),
     ("unshare", "util-linux"),
+    ("valgrind", "valgrind"),
 ];
 
 /// Installs what is missing, or says what is.
