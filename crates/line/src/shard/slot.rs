@@ -5,14 +5,13 @@ use std::io::ErrorKind;
 use bytes::{Buf as _, Bytes};
 use holdwire_proto::time::Tick;
 use holdwire_proto::{Config, Connection, Context, Ended, Message, Output, Scratch, SendError};
-use mio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::counters::Counters;
 use super::lender::Lender;
 use super::mailbox::Order;
 use super::session::Session;
-use super::socket::{Socket, write_all, write_once};
+use super::socket::{Socket, Tcp, write_all, write_once};
 use super::wheel::Link;
 use crate::error::{Closed, Error};
 use crate::stats::{Stats, Traffic};
@@ -26,12 +25,14 @@ pub(super) struct Tools {
     pub(super) scratch: Scratch,
     /// The time of this turn.
     pub(super) now: Tick,
+    /// What went over one connection in its turn, and not counted yet.
+    pub(super) step: Stats,
     /// What went over all connections in this turn.
     pub(super) moved: Stats,
 }
 
 /// One connection; an idle one owns no heap but its session's.
-pub(super) struct Slot<S = TcpStream> {
+pub(super) struct Slot<S = Tcp> {
     pub(super) connection: Connection,
     pub(super) session: Box<dyn Session>,
     cold: Option<Box<Cold>>,
@@ -185,19 +186,18 @@ impl<S: Socket> Slot<S> {
             self.rare().reason = reason;
         }
         let sent = tools.scratch.take_sent();
-        let mut step = Stats {
-            received,
-            inflated: tools.scratch.take_inflated(),
-            deflated: tools.scratch.take_deflated(),
-            ..Stats::default()
-        };
-        step.sent.messages = sent.messages;
-        step.sent.payload = sent.payload;
-        self.count(&step, tools);
+        let step = &mut tools.step;
+        step.received += &received;
+        step.sent.messages += sent.messages;
+        step.sent.payload += sent.payload;
+        step.inflated += tools.scratch.take_inflated();
+        step.deflated += tools.scratch.take_deflated();
         result
     }
 
-    fn count(&mut self, step: &Stats, tools: &mut Tools) {
+    /// Counts what happened in this turn.
+    fn count(&mut self, tools: &mut Tools) {
+        let step = &std::mem::take(&mut tools.step);
         tools.moved += step;
         let compressed = step.inflated.plain | step.deflated.plain > 0;
         let (counters, cold) = (&mut self.counters, &mut self.cold);
@@ -235,7 +235,7 @@ impl<S: Socket> Slot<S> {
             self.with(tools, config, |connection, cx, lender| {
                 connection.receive(&mut received, cx, lender);
             });
-            self.count_bytes(received.len(), 0, tools);
+            tools.step.received.bytes += received.len() as u64;
         }
     }
 
@@ -312,19 +312,16 @@ impl<S: Socket> Slot<S> {
         if waiting > 0 && waiting + frames.len() > config.limits.send_queue {
             return Delivery::TooSlow;
         }
-        let mut step = Stats {
-            sent: *counts,
-            ..Stats::default()
-        };
+        tools.step.sent = *counts;
         if waiting == 0 && !self.flags.is_blocked && self.dead_until().is_none() {
             match write_once(&mut self.socket, frames) {
                 Ok(count) if count == frames.len() => {
-                    step.sent.bytes = count as u64;
-                    self.count(&step, tools);
+                    tools.step.sent.bytes = count as u64;
+                    self.count(tools);
                     return Delivery::Done;
                 }
                 Ok(count) => {
-                    step.sent.bytes = count as u64;
+                    tools.step.sent.bytes = count as u64;
                     self.flags.is_blocked = true;
                     let mut output = Output::default();
                     output.push_shared(frames.clone());
@@ -339,7 +336,7 @@ impl<S: Socket> Slot<S> {
             let output = self.cold().output.get_or_insert_default();
             output.push_shared(frames.clone());
         }
-        self.count(&step, tools);
+        self.count(tools);
         Delivery::Waits
     }
 
@@ -404,7 +401,7 @@ impl<S: Socket> Slot<S> {
                 self.with(tools, config, |connection, cx, lender| {
                     connection.receive(&mut input[..count], cx, lender);
                 });
-                self.count_bytes(count, 0, tools);
+                tools.step.received.bytes += count as u64;
                 // The end of the peer's side is told once, perhaps together with its last bytes.
                 has_more = count == input.len() || self.flags.is_half_closed;
             }
@@ -425,8 +422,14 @@ impl<S: Socket> Slot<S> {
             && self.dead_until().is_none()
     }
 
-    /// Writes, goes on with what waited for room, acts on deadlines.
+    /// Ends a turn: writes, goes on with what waited for room, acts on deadlines, counts.
     pub(super) fn finish(&mut self, has_more: bool, tools: &mut Tools, config: &Config) -> Turn {
+        let turn = self.settle(has_more, tools, config);
+        self.count(tools);
+        turn
+    }
+
+    fn settle(&mut self, has_more: bool, tools: &mut Tools, config: &Config) -> Turn {
         if let Some(until) = self.dead_until() {
             if tools.now.is_before(until) && !self.connection.is_over() {
                 self.keep_output(tools);
@@ -496,7 +499,7 @@ impl<S: Socket> Slot<S> {
             if let Err(kind) = result {
                 self.connection.handle_io_error(kind);
             }
-            self.count_bytes(0, written, tools);
+            tools.step.sent.bytes += written as u64;
         }
         if is_own {
             if let Some(cold) = &mut self.cold {
@@ -561,13 +564,6 @@ impl<S: Socket> Slot<S> {
 
     fn dead_until(&self) -> Option<Tick> {
         self.cold.as_ref()?.rare.as_ref()?.dead_until
-    }
-
-    fn count_bytes(&mut self, received: usize, sent: usize, tools: &mut Tools) {
-        let mut step = Stats::default();
-        step.received.bytes = received as u64;
-        step.sent.bytes = sent as u64;
-        self.count(&step, tools);
     }
 
     fn trim(&mut self) {

@@ -20,6 +20,7 @@ use super::remote::Remote;
 use super::session::Session;
 use super::slab::{Id, Slab};
 use super::slot::{Delivery, Membership, Ready, Slot, Tools, Turn};
+use super::socket::Tcp;
 use super::topic::{Publication, Slow, Topic};
 use super::wheel::Wheel;
 use crate::stats::Stats;
@@ -63,6 +64,7 @@ impl Shard {
                 // The thread's generator is cryptographically secure (RFC 6455 §10.3).
                 scratch: Scratch::new(Box::new(rand::random)),
                 now,
+                step: Stats::default(),
                 moved: Stats::default(),
             },
             fanout: Fanout::default(),
@@ -207,13 +209,13 @@ impl Shard {
             tracing::warn!("a session panicked when it was made; the peer is told 1011");
             Box::new(Nobody)
         });
-        let socket = TcpStream::from_std(socket);
+        let socket = Tcp(TcpStream::from_std(socket));
         let mut slot = Slot::new(connection, session, socket, id.generation);
         slot.opened = self.age();
         slot.config = self.number_of(&config);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(id.index as usize);
-        let registered = self.registry.register(&mut slot.socket, token, interest);
+        let registered = self.registry.register(&mut slot.socket.0, token, interest);
         self.slab.insert(slot);
         if let Some(guard) = guard {
             self.guards.insert(id.index, guard);
