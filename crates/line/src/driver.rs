@@ -10,6 +10,8 @@ use holdwire_proto::CloseCode;
 
 use crate::error::Closed;
 use crate::handle::Shared;
+use crate::state::Drive;
+use crate::tools::Moment;
 
 /// Moves one connection; ends when its transport is closed.
 ///
@@ -22,7 +24,7 @@ pub struct Driver {
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        shared.lock().is_driven = true;
+        shared.lock().set_drive(Drive::Driver);
         Self { shared }
     }
 
@@ -33,7 +35,7 @@ impl Driver {
     /// Says that [`Driver::run`] follows, before the handler is made: making it may already drop
     /// the last handle.
     pub(crate) fn will_run(&self) {
-        self.shared.lock().runs_handler = true;
+        self.shared.lock().set_drive(Drive::WithHandler);
     }
 
     /// Runs an application's handler and the connection in one task.
@@ -89,14 +91,14 @@ where
             is_new,
         } = self.get_mut();
         let shared = &driver.shared;
+        let _moment = Moment::begin();
         loop {
-            if !*is_new {
-                let mut state = shared.lock();
-                state.clear_driver();
-                if state.poll_read(cx) {
-                    state.wake_other_receiver(cx);
-                }
+            let mut state = shared.lock();
+            state.begin_turn(cx);
+            if !*is_new && state.poll_read(cx) {
+                state.wake_other_receiver(cx);
             }
+            drop(state);
             let running = handler.as_mut().map(Pin::new);
             if let Some(end) = running.and_then(|running| poll_handler(running, cx)) {
                 // With it go its handles.
@@ -117,7 +119,7 @@ where
             }
             let is_first = std::mem::take(is_new);
             if !is_first && !state.driver_reads_again() {
-                state.set_driver(cx);
+                state.rest();
                 return Poll::Pending;
             }
         }
@@ -141,7 +143,9 @@ impl Future for Driver {
     type Output = Closed;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
+        let _moment = Moment::begin();
         let mut state = self.shared.lock();
+        state.begin_turn(cx);
         if state.poll_read(cx) {
             state.wake_receiver();
         }
@@ -154,7 +158,7 @@ impl Future for Driver {
                 if state.driver_reads_again() {
                     cx.waker().wake_by_ref();
                 }
-                state.set_driver(cx);
+                state.rest();
                 Poll::Pending
             }
         }

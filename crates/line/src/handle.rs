@@ -64,7 +64,7 @@ impl Handle {
 impl Handle {
     pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         let mut state = self.lock();
-        if !state.is_driven {
+        if !state.is_driven() {
             state.clear_receiver();
             state.poll_undriven(cx);
         }
@@ -136,7 +136,7 @@ impl Handle {
 
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut state = self.lock();
-        if !state.is_driven {
+        if !state.is_driven() {
             state.poll_undriven(cx);
         }
         if !state.is_over() && state.has_output() {
@@ -153,7 +153,7 @@ impl Handle {
     /// Waits until the transport is closed.
     pub(crate) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if !state.is_driven {
+        if !state.is_driven() {
             state.poll_undriven(cx);
         }
         if state.is_over() {
@@ -176,7 +176,7 @@ impl Handle {
             if !is_sent {
                 is_sent = state.ping(asked.payload)?;
             }
-            if !state.is_driven {
+            if !state.is_driven() {
                 state.poll_undriven(cx);
             }
             if state.has_pong(asked.payload) {

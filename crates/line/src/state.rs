@@ -1,6 +1,7 @@
 //! One connection with its transport: what the driver polls and what the handles touch.
 
 mod inbox;
+mod rare;
 mod timer;
 mod transport;
 
@@ -8,25 +9,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use holdwire_proto::time::Tick;
 use holdwire_proto::{
     self as proto, CloseCode, Compression, Config, Connection, Message, Output, Role, Scratch,
     SendError, Sender,
 };
 
-use self::inbox::{Collector, Inbox};
+pub(crate) use self::inbox::Queue;
+use self::inbox::{Collector, Inbox, Intake};
+use self::rare::Rare;
 use self::timer::Timer;
 
 use crate::error::Error;
 use crate::stats::{Stats, Traffic};
 use crate::stream::Stream;
-use crate::tools::{self, Tools};
+use crate::tools::{self, Moment, Tools};
 
 /// A connection with its transport.
 ///
-/// The driver alone polls the transport (a transport remembers one waker a direction), except
-/// while [`State::is_lent`]; handles reach the state under a lock that is never held across an
-/// await.
+/// The driver alone polls the transport (a transport remembers one waker a direction), except that
+/// a lending receiver reads in its place; handles reach the state under a lock that is never held
+/// across an await.
 pub(crate) struct State {
     pub(crate) connection: Connection,
     pub(crate) config: Arc<Config>,
@@ -35,21 +37,16 @@ pub(crate) struct State {
     output: Option<Box<Output>>,
     inbox: Inbox,
     timer: Timer,
-    /// Until then the transport is left alone, as if the line were cut.
-    dead_until: Option<Tick>,
     received: Traffic,
     sent: Traffic,
-    /// What came compressed and what went so, once something did.
-    compression: Option<Box<(Compression, Compression)>>,
-    /// A lending receiver polls the transport's read side in place of the driver.
-    pub(crate) is_lent: bool,
-    /// The lending receiver has read all there was since a deadline was last due.
-    is_lease_fresh: bool,
-    /// Somebody else than the application's own polls drives the connection.
-    pub(crate) is_driven: bool,
-    /// The driver polls the handler too. A handler that fails drops its handles before it says
-    /// so, and the close code depends on it: the driver abandons the connection.
-    pub(crate) runs_handler: bool,
+    rare: Option<Box<Rare>>,
+    /// The task that drove the connection last.
+    driver: Option<Waker>,
+    receiver: Option<Waker>,
+    drive: Drive,
+    /// The driver has looked at everything and is to be woken for what comes.
+    rests: bool,
+    lease: Lease,
     needs_flush: bool,
     is_end_told: bool,
     /// Reading stopped for want of room, or the application made some: the transport may hold
@@ -57,13 +54,27 @@ pub(crate) struct State {
     wants_read: bool,
     /// The last stage that everybody who waits was woken for.
     stage: Stage,
-    driver: Option<Waker>,
-    receiver: Option<Waker>,
-    #[expect(
-        clippy::box_collection,
-        reason = "a third of the size while nobody waits"
-    )]
-    waiting: Option<Box<Vec<Waker>>>,
+}
+
+/// Who moves a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drive {
+    /// Whoever waits for something.
+    Undriven,
+    Driver,
+    /// A driver that polls the handler too. A handler that fails drops its handles before it says
+    /// so, and the close code depends on it: the driver abandons the connection.
+    WithHandler,
+}
+
+/// Whether a lending receiver polls the transport's read side in place of the driver.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lease {
+    None,
+    /// What came since the last deadline may lie unread.
+    Stale,
+    /// All there was has been read since a deadline was last due.
+    Fresh,
 }
 
 /// How far a connection has come.
@@ -84,21 +95,18 @@ impl State {
             output: None,
             inbox: Inbox::default(),
             timer: Timer::default(),
-            dead_until: None,
             received: Traffic::default(),
             sent: Traffic::default(),
-            compression: None,
-            is_lent: false,
-            is_lease_fresh: false,
-            is_driven: false,
-            runs_handler: false,
+            rare: None,
+            driver: None,
+            receiver: None,
+            drive: Drive::Undriven,
+            rests: false,
+            lease: Lease::None,
             needs_flush: false,
             is_end_told: false,
             wants_read: false,
             stage: Stage::Open,
-            driver: None,
-            receiver: None,
-            waiting: None,
         };
         tools::with(|tools| state.with(tools, Connection::handle_opened));
         state
@@ -110,29 +118,30 @@ impl State {
         tools: &mut Tools,
         act: impl FnOnce(&mut Connection, &mut proto::Context<'_>) -> T,
     ) -> T {
-        self.with_inbox(tools, |connection, cx, _, _| act(connection, cx))
+        self.with_intake(tools, |connection, cx, _| act(connection, cx))
     }
 
-    /// As [`State::with`], with the inbox and the counters for a handler.
-    fn with_inbox<T>(
+    /// As [`State::with`], with the place for what comes.
+    fn with_intake<T>(
         &mut self,
         tools: &mut Tools,
-        act: impl FnOnce(&mut Connection, &mut proto::Context<'_>, &mut Inbox, &mut Traffic) -> T,
+        act: impl FnOnce(&mut Connection, &mut proto::Context<'_>, &mut Intake<'_>) -> T,
     ) -> T {
         // The thread's, given back as soon as all is written.
-        let spare = || tools.spare.take().unwrap_or_default();
+        let spare = || tools.output.take().unwrap_or_default();
         let mut cx = proto::Context {
             now: tools::now(),
             config: &self.config,
             output: self.output.get_or_insert_with(spare),
             scratch: &mut tools.scratch,
         };
-        let result = act(
-            &mut self.connection,
-            &mut cx,
-            &mut self.inbox,
-            &mut self.received,
-        );
+        let mut intake = Intake {
+            inbox: &mut self.inbox,
+            spare: &mut tools.queue,
+            received: &mut self.received,
+            rare: &mut self.rare,
+        };
+        let result = act(&mut self.connection, &mut cx, &mut intake);
         self.count(&mut tools.scratch);
         result
     }
@@ -144,10 +153,9 @@ impl State {
         self.sent.payload += sent.payload;
         let (inflated, deflated) = (scratch.take_inflated(), scratch.take_deflated());
         if (inflated, deflated) != (Compression::default(), Compression::default()) {
-            let (inflated_so_far, deflated_so_far) =
-                &mut **self.compression.get_or_insert_default();
-            *inflated_so_far += inflated;
-            *deflated_so_far += deflated;
+            let rare = self.rare.get_or_insert_default();
+            rare.inflated += inflated;
+            rare.deflated += deflated;
         }
     }
 
@@ -158,8 +166,8 @@ impl State {
         }
         self.received.bytes += input.len() as u64;
         tools::with(|tools| {
-            self.with_inbox(tools, |connection, cx, inbox, traffic| {
-                connection.receive_shared(input, cx, &mut Collector { inbox, traffic });
+            self.with_intake(tools, |connection, cx, intake| {
+                connection.receive_shared(input, cx, &mut Collector(intake));
             });
         });
     }
@@ -185,10 +193,14 @@ impl State {
 
     /// Encodes a message, or gives it back because the queue is full.
     pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let kept = message.clone();
-        match self.send_with(|sender| sender.message(message)) {
+        let sent = self.send_with(|sender| match &message {
+            Message::Text(text) if text.len() < SHARE_FROM => sender.text(text),
+            Message::Binary(payload) if payload.len() < SHARE_FROM => sender.binary(payload),
+            long => sender.message(long.clone()),
+        });
+        match sent {
             Ok(()) => Ok(()),
-            Err(SendError::Full) => Err(Error::Full(kept)),
+            Err(SendError::Full) => Err(Error::Full(message)),
             Err(_) => Err(self.closed_error()),
         }
     }
@@ -216,7 +228,7 @@ impl State {
     pub(crate) fn ping(&mut self, payload: [u8; 8]) -> Result<bool, Error> {
         match self.send_with(|sender| sender.ping(&payload)) {
             Ok(()) => {
-                self.inbox.expect_pong(payload);
+                self.rare.get_or_insert_default().pings.expect(payload);
                 Ok(true)
             }
             Err(SendError::Full) => Ok(false),
@@ -226,12 +238,26 @@ impl State {
 
     /// Whether the pong has come.
     pub(crate) fn has_pong(&self, payload: [u8; 8]) -> bool {
-        self.inbox.has_pong(payload)
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.pings.is_answered(payload))
     }
 
     /// Forgets a ping.
     pub(crate) fn forget_ping(&mut self, payload: [u8; 8]) {
-        self.inbox.forget_ping(payload);
+        if let Some(rare) = &mut self.rare {
+            rare.pings.forget(payload);
+        }
+        self.tidy();
+    }
+
+    /// How many pings have their pong and were not told yet.
+    fn answered(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.pings.answered())
+    }
+
+    /// Gives back what nothing is in any more.
+    fn tidy(&mut self) {
+        self.rare.take_if(|rare| rare.is_empty());
     }
 
     /// Begins the closing handshake; a second call does nothing and wakes nobody.
@@ -243,7 +269,7 @@ impl State {
 
     /// The last handle is gone: the connection is closed, by whoever knows why.
     pub(crate) fn handle_last_dropped(&mut self) {
-        if self.runs_handler {
+        if self.drive == Drive::WithHandler {
             self.wake_driver();
         } else {
             self.abandon();
@@ -269,7 +295,8 @@ impl State {
 
     /// Leaves the transport alone for so long.
     pub(crate) fn play_dead(&mut self, duration: Duration) {
-        self.dead_until = Some(tools::now().after(duration));
+        let until = tools::now().after(duration);
+        self.rare.get_or_insert_default().dead_until = Some(until);
         self.wake_driver();
     }
 
@@ -280,6 +307,7 @@ impl State {
         self.stage = Stage::Over;
         self.wake_waiting();
         self.wake_receiver();
+        self.driver = None;
     }
 
     fn drop_transport(&mut self) {
@@ -292,7 +320,7 @@ impl State {
     /// Whether the transport has to be read again, although it will not wake anybody: reading
     /// had stopped for a reason that is gone.
     pub(crate) fn reads_again(&self) -> bool {
-        let is_able = if self.is_lent {
+        let is_able = if self.is_lent() {
             // Paused only because its answers filled the queue, and goes on by itself.
             self.has_room()
         } else {
@@ -304,7 +332,7 @@ impl State {
 
     /// Whether reading again is up to the driver, not to a lending receiver.
     pub(crate) fn driver_reads_again(&self) -> bool {
-        !self.is_lent && self.reads_again()
+        !self.is_lent() && self.reads_again()
     }
 
     /// A peer that sends and does not read waits until we have written.
@@ -320,7 +348,10 @@ impl State {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let (inflated, deflated) = self.compression.as_deref().copied().unwrap_or_default();
+        let rare = self.rare.as_ref();
+        let (inflated, deflated) = rare
+            .map(|rare| (rare.inflated, rare.deflated))
+            .unwrap_or_default();
         Stats {
             received: self.received,
             sent: self.sent,
@@ -340,7 +371,7 @@ impl State {
     }
 
     pub(crate) fn reason(&self) -> &str {
-        self.inbox.reason()
+        self.rare.as_ref().map_or("", |rare| &rare.reason)
     }
 
     /// Bytes that wait to be written.
@@ -357,19 +388,22 @@ impl State {
     /// The next message, or that none will come.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         if self.inbox.is_empty() && self.connection.is_paused() {
-            let pongs = self.inbox.answered();
+            let pongs = self.answered();
             tools::with(|tools| {
-                self.with_inbox(tools, |connection, cx, inbox, traffic| {
-                    connection.resume(cx, &mut Collector { inbox, traffic });
+                self.with_intake(tools, |connection, cx, intake| {
+                    connection.resume(cx, &mut Collector(intake));
                 });
             });
-            if self.inbox.answered() > pongs {
+            if self.answered() > pongs {
                 self.wake_waiting();
             }
             self.wants_read = true;
             self.wake_driver();
         }
         if let Some(message) = self.inbox.pop() {
+            if self.inbox.is_empty() {
+                tools::with(|tools| self.inbox.give_back(tools));
+            }
             return Poll::Ready(Some(message));
         }
         if self.connection.ended().is_some() {
@@ -381,7 +415,7 @@ impl State {
 
     /// The lease is over: the driver reads again, also what came while nobody polled the lease.
     pub(crate) fn end_lease(&mut self) {
-        self.is_lent = false;
+        self.lease = Lease::None;
         self.wants_read = true;
         self.wake_driver();
     }
@@ -389,7 +423,8 @@ impl State {
     /// Moves a connection that has no driver: whoever waits is the driver meanwhile, until
     /// [`State::pass_on`].
     pub(crate) fn poll_undriven(&mut self, cx: &mut Context<'_>) {
-        self.clear_driver();
+        let _moment = Moment::begin();
+        self.begin_turn(cx);
         if self.poll_read(cx) {
             self.wake_receiver();
         }
@@ -397,13 +432,13 @@ impl State {
         if self.reads_again() {
             cx.waker().wake_by_ref();
         }
-        self.set_driver(cx);
+        self.rest();
     }
 
     /// Waits for room in the queue.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) {
         self.wait(cx);
-        if !self.is_driven {
+        if !self.is_driven() {
             self.poll_undriven(cx);
         }
     }
@@ -412,58 +447,100 @@ impl State {
     ///
     /// The transport remembers the task that polled last, so that one is not woken.
     pub(crate) fn pass_on(&mut self) {
-        if self.is_driven {
+        if self.is_driven() {
             return;
         }
-        let last = self.driver.as_ref();
+        let last = self.driver.as_ref().filter(|_| self.rests);
         let is_remembered = |waker: &Waker| last.is_some_and(|last| last.will_wake(waker));
         if let Some(receiver) = self.receiver.take_if(|waker| !is_remembered(waker)) {
             receiver.wake();
         }
-        if let Some(waiting) = &mut self.waiting {
-            for waker in waiting.extract_if(.., |waker| !is_remembered(waker)) {
-                waker.wake();
-            }
+        if let Some(rare) = &mut self.rare {
+            let others = rare.waiting.extract_if(.., |waker| !is_remembered(waker));
+            others.for_each(Waker::wake);
         }
+        self.tidy();
     }
 
     /// Waits for a change of state: room in the queue, a pong, the end.
-    pub(crate) fn wait(&mut self, cx: &mut Context<'_>) {
-        let waiting = self.waiting.get_or_insert_default();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
+    pub(crate) fn wait(&mut self, cx: &Context<'_>) {
+        self.rare.get_or_insert_default().wait(cx);
+    }
+
+    /// From now on `drive` moves the connection.
+    pub(crate) fn set_drive(&mut self, drive: Drive) {
+        self.drive = drive;
+    }
+
+    /// Whether somebody else than the application's own polls drives the connection.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.drive != Drive::Undriven
+    }
+
+    /// A lending receiver reads from now on, until [`State::end_lease`].
+    pub(crate) fn begin_lease(&mut self) {
+        if !self.is_lent() {
+            self.lease = Lease::Stale;
         }
     }
 
-    /// The driver is being polled and will look at everything before it rests.
-    pub(crate) fn clear_driver(&mut self) {
-        self.driver = None;
+    fn is_lent(&self) -> bool {
+        self.lease != Lease::None
+    }
+
+    /// The task of `cx` drives the connection, and will look at everything before it rests.
+    pub(crate) fn begin_turn(&mut self, cx: &Context<'_>) {
+        self.rests = false;
+        let mut last = self.driver.iter();
+        if !last.any(|last| last.will_wake(cx.waker())) {
+            self.driver = Some(cx.waker().clone());
+            self.timer.forget_task();
+        }
+    }
+
+    /// The driver has looked at everything.
+    pub(crate) fn rest(&mut self) {
+        self.rests = true;
+    }
+
+    pub(crate) fn wake_driver(&mut self) {
+        if std::mem::take(&mut self.rests)
+            && let Some(driver) = &self.driver
+        {
+            driver.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn set_receiver(&mut self, cx: &Context<'_>) {
+        match &mut self.receiver {
+            Some(receiver) => receiver.clone_from(cx.waker()),
+            None => self.receiver = Some(cx.waker().clone()),
+        }
     }
 
     pub(crate) fn clear_receiver(&mut self) {
         self.receiver = None;
     }
 
-    pub(crate) fn set_receiver(&mut self, cx: &Context<'_>) {
-        set(&mut self.receiver, cx);
-    }
-
-    pub(crate) fn set_driver(&mut self, cx: &mut Context<'_>) {
-        set(&mut self.driver, cx);
-    }
-
     /// Wakes the receiver, unless it lives in the task that is being polled and comes next.
     pub(crate) fn wake_other_receiver(&mut self, cx: &Context<'_>) {
-        if let Some(receiver) = self.receiver.take()
-            && !receiver.will_wake(cx.waker())
-        {
+        let is_other = |receiver: &mut Waker| !receiver.will_wake(cx.waker());
+        if let Some(receiver) = self.receiver.take_if(is_other) {
             receiver.wake();
         }
     }
 
-    pub(crate) fn wake_driver(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            driver.wake();
+    pub(crate) fn wake_receiver(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            receiver.wake();
+        }
+    }
+
+    fn wake_waiting(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            let waiting = std::mem::take(&mut rare.waiting);
+            waiting.into_iter().for_each(Waker::wake);
+            self.tidy();
         }
     }
 
@@ -476,23 +553,8 @@ impl State {
     pub(crate) fn has_output(&self) -> bool {
         self.queued() > 0 || self.needs_flush
     }
-
-    pub(crate) fn wake_receiver(&mut self) {
-        if let Some(receiver) = self.receiver.take() {
-            receiver.wake();
-        }
-    }
-
-    fn wake_waiting(&mut self) {
-        for waker in self.waiting.take().into_iter().flat_map(|waiting| *waiting) {
-            waker.wake();
-        }
-    }
 }
 
-fn set(slot: &mut Option<Waker>, cx: &Context<'_>) {
-    match slot {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *slot = Some(cx.waker().clone()),
-    }
-}
+/// A message shorter than this is copied when it is sent anyway, so that it need not be shared to
+/// be given back.
+const SHARE_FROM: usize = 4 * 1024;

@@ -267,10 +267,8 @@ impl WebSocket {
         let lease = Lease(&self.handle);
         poll_fn(|cx| {
             let mut state = lease.0.lock();
-            state.is_lent = true;
-            state.clear_receiver();
+            state.begin_lease();
             let has_paused = state.poll_lend(cx, &mut handler);
-            let _ = state.poll_write(cx);
             match state.connection.ended() {
                 Some(ended) => Poll::Ready(Error::of(ended).map_or(Ok(()), Err)),
                 None if has_paused => Poll::Ready(Ok(())),

@@ -4,32 +4,26 @@ use std::collections::VecDeque;
 
 use holdwire_proto::{Event, Flow, Handler, Message, Sender};
 
+use super::rare::Rare;
 use crate::stats::Traffic;
+use crate::tools::Tools;
 
 /// Messages are read ahead of a busy application up to this many bytes, so that the pings among
 /// them are answered; then reading pauses.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// What the application has not taken yet.
+/// An empty queue with more room than this many messages is given back to the allocator.
+const KEPT_MESSAGES: usize = 1024;
+
+/// What the application has not taken yet; the thread's queue while there is nothing.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(super) struct Inbox(Option<Box<Queue>>);
+
+/// Messages in order.
+#[derive(Default)]
+pub(crate) struct Queue {
     messages: VecDeque<Message>,
     bytes: usize,
-    rare: Option<Box<Rare>>,
-}
-
-/// What most connections never have.
-#[derive(Default)]
-struct Rare {
-    /// The reason in the peer's Close frame.
-    reason: Box<str>,
-    pongs: Vec<Pong>,
-}
-
-/// A ping that waits for its pong, or a pong that waits for its asker.
-struct Pong {
-    payload: [u8; 8],
-    is_here: bool,
 }
 
 /// What a message costs while it waits; an empty one is not free.
@@ -39,84 +33,68 @@ fn cost(message: &Message) -> usize {
 
 impl Inbox {
     pub(super) fn len(&self) -> usize {
-        self.messages.len()
+        self.0.as_ref().map_or(0, |queue| queue.messages.len())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.len() == 0
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= READ_AHEAD
+        self.0
+            .as_ref()
+            .is_some_and(|queue| queue.bytes >= READ_AHEAD)
     }
 
-    fn push(&mut self, message: Message) {
-        self.bytes += cost(&message);
-        self.messages.push_back(message);
+    fn push(&mut self, message: Message, spare: &mut Option<Box<Queue>>) {
+        let queue = self
+            .0
+            .get_or_insert_with(|| spare.take().unwrap_or_default());
+        queue.bytes += cost(&message);
+        queue.messages.push_back(message);
     }
 
+    /// Takes the first message; who takes the last one calls [`Inbox::give_back`].
     pub(super) fn pop(&mut self) -> Option<Message> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= cost(&message);
-        if self.messages.is_empty() {
-            // An idle connection holds no heap.
-            self.messages = VecDeque::new();
-        }
+        let queue = self.0.as_mut()?;
+        let message = queue.messages.pop_front()?;
+        queue.bytes -= cost(&message);
         Some(message)
+    }
+
+    /// Leaves an empty queue to the thread: an idle connection holds no heap.
+    pub(super) fn give_back(&mut self, tools: &mut Tools) {
+        let empty = self.0.take_if(|queue| queue.messages.is_empty());
+        if let Some(queue) = empty
+            && queue.messages.capacity() <= KEPT_MESSAGES
+        {
+            tools.queue = Some(queue);
+        }
     }
 
     /// Drops the messages that nobody will take.
     pub(super) fn clear(&mut self) {
-        self.messages = VecDeque::new();
-        self.bytes = 0;
+        self.0 = None;
     }
+}
 
-    /// The reason in the peer's Close frame; empty when there was none.
-    pub(super) fn reason(&self) -> &str {
-        self.rare.as_ref().map_or("", |rare| &rare.reason)
-    }
+/// Where everything goes that comes from the peer.
+pub(super) struct Intake<'a> {
+    pub(super) inbox: &'a mut Inbox,
+    pub(super) spare: &'a mut Option<Box<Queue>>,
+    pub(super) received: &'a mut Traffic,
+    pub(super) rare: &'a mut Option<Box<Rare>>,
+}
 
-    /// Remembers a ping until it is forgotten.
-    pub(super) fn expect_pong(&mut self, payload: [u8; 8]) {
-        let pong = Pong {
-            payload,
-            is_here: false,
-        };
-        self.rare.get_or_insert_default().pongs.push(pong);
-    }
-
-    pub(super) fn has_pong(&self, payload: [u8; 8]) -> bool {
-        let mut pongs = self.pongs();
-        pongs.any(|pong| pong.payload == payload && pong.is_here)
-    }
-
-    pub(super) fn forget_ping(&mut self, payload: [u8; 8]) {
-        if let Some(rare) = &mut self.rare {
-            rare.pongs.retain(|pong| pong.payload != payload);
-            if rare.pongs.is_empty() && rare.reason.is_empty() {
-                self.rare = None;
-            }
-        }
-    }
-
-    /// How many pings have their pong and were not told yet.
-    pub(super) fn answered(&self) -> usize {
-        self.pongs().filter(|pong| pong.is_here).count()
-    }
-
-    fn pongs(&self) -> impl Iterator<Item = &Pong> {
-        self.rare.iter().flat_map(|rare| &rare.pongs)
-    }
-
+impl Intake<'_> {
     /// What every event leaves behind, whoever takes it.
-    fn note(&mut self, event: &Event<'_>, received: &mut Traffic) {
+    fn note(&mut self, event: &Event<'_>) {
         match event {
-            Event::Text(text) => received.count(text.len()),
-            Event::Binary(payload) => received.count(payload.len()),
+            Event::Text(text) => self.received.count(text.len()),
+            Event::Binary(payload) => self.received.count(payload.len()),
             Event::Pong(payload) => {
-                let pongs = self.rare.iter_mut().flat_map(|rare| &mut rare.pongs);
-                for pong in pongs.filter(|pong| pong.payload == *payload) {
-                    pong.is_here = true;
+                if let Some(rare) = self.rare {
+                    rare.pings.answer(payload);
                 }
             }
             Event::Close(closing) if !closing.reason.is_empty() => {
@@ -128,18 +106,16 @@ impl Inbox {
 }
 
 /// Collects messages for an application that receives them one by one.
-pub(super) struct Collector<'a> {
-    pub(super) inbox: &'a mut Inbox,
-    pub(super) traffic: &'a mut Traffic,
-}
+pub(super) struct Collector<'a, 'b>(pub(super) &'a mut Intake<'b>);
 
-impl Handler for Collector<'_> {
+impl Handler for Collector<'_, '_> {
     fn on_event(&mut self, event: Event<'_>, _: &mut Sender<'_>) -> Flow {
-        self.inbox.note(&event, self.traffic);
+        let intake = &mut *self.0;
+        intake.note(&event);
         if let Some(message) = event.into_message() {
-            self.inbox.push(message);
+            intake.inbox.push(message, intake.spare);
         }
-        if self.inbox.is_full() {
+        if intake.inbox.is_full() {
             Flow::Pause
         } else {
             Flow::Continue
@@ -147,24 +123,23 @@ impl Handler for Collector<'_> {
     }
 
     fn has_unseen(&self) -> bool {
-        !self.inbox.is_empty()
+        !self.0.inbox.is_empty()
     }
 }
 
 /// Hands events to the application where they lie, as long as the queue has room for answers.
-pub(super) struct Lender<'a, H> {
+pub(super) struct Lender<'a, 'b, H> {
     pub(super) handler: &'a mut H,
-    pub(super) inbox: &'a mut Inbox,
-    pub(super) traffic: &'a mut Traffic,
+    pub(super) intake: &'a mut Intake<'b>,
     /// Bytes in the queue above which the peer has to read first.
     pub(super) queue_limit: usize,
     /// Set when it was the application that paused.
     pub(super) has_paused: &'a mut bool,
 }
 
-impl<H: Handler> Handler for Lender<'_, H> {
+impl<H: Handler> Handler for Lender<'_, '_, H> {
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
-        self.inbox.note(&event, self.traffic);
+        self.intake.note(&event);
         let flow = self.handler.on_event(event, sender);
         *self.has_paused = flow == Flow::Pause;
         if sender.queued() > self.queue_limit {

@@ -1,7 +1,7 @@
 //! One timer for all deadlines of a connection.
 
 use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use holdwire_proto::time::Tick;
 use tokio::task::coop::unconstrained;
@@ -16,40 +16,41 @@ use crate::tools;
 #[derive(Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When it fires; `None` when it has fired, or would wake somebody else.
     at: Option<Tick>,
-    /// Whom the timer will wake.
-    waker: Option<Waker>,
 }
 
 impl Timer {
     /// Wakes the task of `cx` at `tick`, which lies after `now`, or before it.
     pub(super) fn arm(&mut self, tick: Tick, now: Tick, cx: &mut Context<'_>) {
         let stays = |at: Tick| now.is_before(at) && !tick.is_before(at);
-        let is_set = self.at.is_some_and(stays);
-        let is_known = |waker: &Waker| waker.will_wake(cx.waker());
-        if is_set && self.waker.as_ref().is_some_and(is_known) {
+        if self.at.is_some_and(stays) {
             return;
         }
-        let instant = || Instant::from_std(tools::clock().instant(tick, Instant::now().into_std()));
+        let instant = Instant::from_std(tools::clock().instant(tick, Instant::now().into_std()));
         let sleep = match &mut self.sleep {
             Some(sleep) => {
-                if !is_set {
-                    sleep.as_mut().reset(instant());
-                    self.at = Some(tick);
-                }
+                sleep.as_mut().reset(instant);
                 sleep
             }
-            None => {
-                self.at = Some(tick);
-                self.sleep.insert(Box::pin(sleep_until(instant())))
-            }
+            None => self.sleep.insert(Box::pin(sleep_until(instant))),
         };
+        self.at = Some(tick);
         // The task's budget must not stand between the timer and its waker.
         if pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready() {
             self.at = None;
             cx.waker().wake_by_ref();
         }
-        self.waker = Some(cx.waker().clone());
+    }
+
+    /// Whether nobody would be woken by `tick`.
+    pub(super) fn is_later_than(&self, tick: Tick) -> bool {
+        self.at.is_none_or(|at| tick.is_before(at))
+    }
+
+    /// Another task than before is to be woken.
+    pub(super) fn forget_task(&mut self) {
+        self.at = None;
     }
 
     /// Nothing is due: holds no memory.

@@ -9,11 +9,10 @@ use holdwire_proto::time::Tick;
 use holdwire_proto::{self as proto, Connection, Event, Flow, Handler, Output};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::inbox::{Collector, Inbox, Lender};
-use super::{Stage, State};
-use crate::stats::Traffic;
+use super::inbox::{Collector, Intake, Lender};
+use super::{Lease, Stage, State};
 use crate::stream::Stream;
-use crate::tools::{self, READ_BUFFER, Tools};
+use crate::tools::{self, Moment, READ_BUFFER, Tools};
 
 /// Slices handed to one vectored write.
 const SLICES: usize = 16;
@@ -21,17 +20,17 @@ const SLICES: usize = 16;
 impl State {
     /// Reads into the inbox; true when the application has news.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.is_lent {
+        if self.is_lent() {
             return false;
         }
         let before = (self.inbox.len(), self.connection.ended());
-        let pongs = self.inbox.answered();
+        let pongs = self.answered();
         tools::with(|tools| {
-            self.poll_transport(cx, tools, |connection, cx, input, inbox, traffic| {
-                connection.receive(input, cx, &mut Collector { inbox, traffic });
+            self.poll_transport(cx, tools, |connection, cx, input, intake| {
+                connection.receive(input, cx, &mut Collector(intake));
             });
         });
-        if self.inbox.answered() > pongs {
+        if self.answered() > pongs {
             self.wake_waiting();
         }
         before != (self.inbox.len(), self.connection.ended())
@@ -40,60 +39,91 @@ impl State {
     /// As [`State::poll_read`], but every event goes to `handler` where it lies; true when it paused.
     ///
     /// What it sends is never refused for want of room, for it cannot wait; instead nothing more
-    /// is handed to it while the queue is over its limit.
+    /// is handed to it while the queue is over its limit. The driver writes it.
     pub(crate) fn poll_lend(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler) -> bool {
-        let pongs = self.inbox.answered();
-        let queue_limit = self.config.limits.send_queue;
-        let mut has_paused = false;
-        tools::with(|tools| {
-            // What was read ahead before the lease began.
-            while self.has_room()
-                && !has_paused
-                && let Some(message) = self.inbox.pop()
-            {
-                let flow = self.with(tools, |connection, cx| {
-                    handler.on_event(Event::from(&message), &mut connection.reply(cx))
-                });
-                has_paused = flow == Flow::Pause;
-            }
-            while self.has_room() && !has_paused {
-                let mut lend = |connection: &mut Connection,
-                                cx: &mut proto::Context<'_>,
-                                input: &mut [u8],
-                                inbox: &mut Inbox,
-                                traffic: &mut Traffic| {
-                    let mut lender = Lender {
-                        handler: &mut *handler,
-                        inbox,
-                        traffic,
-                        queue_limit,
-                        has_paused: &mut has_paused,
-                    };
-                    if connection.is_paused() {
-                        connection.resume(cx, &mut lender);
-                    } else {
-                        connection.receive(input, cx, &mut lender);
-                    }
-                };
-                if self.connection.is_paused() {
-                    self.with_inbox(tools, |connection, cx, inbox, traffic| {
-                        lend(connection, cx, &mut [], inbox, traffic);
-                    });
-                } else {
-                    self.poll_transport(cx, tools, lend);
-                }
-                if !self.connection.is_paused() {
-                    break;
-                }
-            }
-        });
-        // What may lie unread shows nothing of the peer.
-        self.is_lease_fresh = self.has_room();
-        self.wants_read |= !self.has_room();
-        if self.inbox.answered() > pongs {
+        let _moment = Moment::begin();
+        if !self.is_driven() {
+            self.begin_turn(cx);
+        }
+        let pongs = self.answered();
+        let has_paused = tools::with(|tools| self.lend(cx, tools, handler));
+        if self.answered() > pongs {
             self.wake_waiting();
         }
+        if self.has_room() {
+            self.lease = Lease::Fresh;
+        } else {
+            // What may lie unread shows nothing of the peer.
+            self.lease = Lease::Stale;
+            self.wants_read = true;
+        }
+        if !self.is_driven() {
+            let _ = self.poll_write(cx);
+            self.rest();
+        } else if self.rests && self.wants_driver() {
+            self.wake_driver();
+        }
         has_paused
+    }
+
+    /// Hands events to `handler` until there are none, it pauses or the queue is over its limit.
+    fn lend(
+        &mut self,
+        cx: &mut Context<'_>,
+        tools: &mut Tools,
+        handler: &mut impl Handler,
+    ) -> bool {
+        let queue_limit = self.config.limits.send_queue;
+        let mut has_paused = false;
+        // What was read ahead before the lease began.
+        while self.has_room()
+            && !has_paused
+            && let Some(message) = self.inbox.pop()
+        {
+            let flow = self.with(tools, |connection, cx| {
+                handler.on_event(Event::from(&message), &mut connection.reply(cx))
+            });
+            has_paused = flow == Flow::Pause;
+            self.inbox.give_back(tools);
+        }
+        while self.has_room() && !has_paused {
+            let mut lend = |connection: &mut Connection,
+                            cx: &mut proto::Context<'_>,
+                            input: &mut [u8],
+                            intake: &mut Intake<'_>| {
+                let mut lender = Lender {
+                    handler: &mut *handler,
+                    intake,
+                    queue_limit,
+                    has_paused: &mut has_paused,
+                };
+                if connection.is_paused() {
+                    connection.resume(cx, &mut lender);
+                } else {
+                    connection.receive(input, cx, &mut lender);
+                }
+            };
+            if self.connection.is_paused() {
+                self.with_intake(tools, |connection, cx, intake| {
+                    lend(connection, cx, &mut [], intake);
+                });
+            } else {
+                self.poll_transport(cx, tools, lend);
+            }
+            if !self.connection.is_paused() {
+                break;
+            }
+        }
+        has_paused
+    }
+
+    /// Whether a lending receiver leaves something to the driver: bytes, the end, a deadline that
+    /// the timer does not know.
+    fn wants_driver(&self) -> bool {
+        let due = self.connection.poll_timeout();
+        self.has_output()
+            || self.connection.ended().is_some()
+            || due.is_some_and(|tick| self.timer.is_later_than(tick))
     }
 
     /// Reads until the transport has nothing more or nobody wants more.
@@ -101,22 +131,16 @@ impl State {
         &mut self,
         cx: &mut Context<'_>,
         tools: &mut Tools,
-        mut receive: impl FnMut(
-            &mut Connection,
-            &mut proto::Context<'_>,
-            &mut [u8],
-            &mut Inbox,
-            &mut Traffic,
-        ),
+        mut receive: impl FnMut(&mut Connection, &mut proto::Context<'_>, &mut [u8], &mut Intake<'_>),
     ) {
         self.wants_read = false;
         let was_ended = self.connection.ended().is_some();
         if self.connection.wants_resume() {
-            self.with_inbox(tools, |connection, cx, inbox, traffic| {
-                receive(connection, cx, &mut [], inbox, traffic);
+            self.with_intake(tools, |connection, cx, intake| {
+                receive(connection, cx, &mut [], intake);
             });
         }
-        if self.dead_until.is_some() {
+        if self.dead_until().is_some() {
             return;
         }
         while !self.connection.is_paused() && !self.connection.is_over() {
@@ -134,8 +158,8 @@ impl State {
             match read {
                 Poll::Ready(Ok(())) if count > 0 => {
                     self.received.bytes += count as u64;
-                    self.with_inbox(tools, |connection, cx, inbox, traffic| {
-                        receive(connection, cx, &mut input[..count], inbox, traffic);
+                    self.with_intake(tools, |connection, cx, intake| {
+                        receive(connection, cx, &mut input[..count], intake);
                     });
                 }
                 Poll::Ready(Ok(())) => self.connection.handle_eof(),
@@ -158,13 +182,14 @@ impl State {
     ///
     /// `Ready` when the transport is gone.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let now = tools::now();
+        let mut now = tools::now();
         if self.plays_dead(now, cx) {
             return Poll::Pending;
         }
         let before = (self.queued(), self.needs_flush);
         self.write(now, cx);
         while self.poll_deadline(now, cx) {
+            now = tools::read_clock();
             self.write(now, cx);
         }
         if self.connection.is_over() {
@@ -175,7 +200,7 @@ impl State {
         if is_further || (self.queued(), self.needs_flush) < before {
             self.wake_waiting();
         }
-        if is_further || (self.is_lent && self.reads_again()) {
+        if is_further || (self.is_lent() && self.reads_again()) {
             self.wake_receiver();
         }
         if stage == Stage::Over {
@@ -203,7 +228,7 @@ impl State {
             None => (0, Ok(())),
         };
         if let Some(empty) = self.output.take_if(|output| output.is_empty()) {
-            tools::with(|tools| tools.spare = Some(empty));
+            tools::with(|tools| tools.output = Some(empty));
         }
         self.sent.bytes += written as u64;
         self.needs_flush |= written > 0 && stream.needs_flush();
@@ -226,6 +251,12 @@ impl State {
         });
         // What the transport took and has not passed on waits too.
         let waiting = self.queued().max(usize::from(self.needs_flush));
+        // The peer's time does not begin before a handler that took its own has returned.
+        let now = if waiting > 0 {
+            tools::read_clock()
+        } else {
+            now
+        };
         self.connection
             .handle_written(written, waiting, now, &self.config);
         if let Err(kind) = result {
@@ -245,7 +276,9 @@ impl State {
                 false
             }
             Some(_) => {
-                if self.is_lent && !std::mem::take(&mut self.is_lease_fresh) {
+                if self.lease == Lease::Fresh {
+                    self.lease = Lease::Stale;
+                } else if self.is_lent() {
                     // What came lies unread with a receiver that has not been polled.
                     self.connection.defer_heartbeat(now, &self.config);
                     self.wake_receiver();
@@ -258,16 +291,23 @@ impl State {
 
     /// Whether the transport is left alone for now, as if the line were cut.
     fn plays_dead(&mut self, now: Tick, cx: &mut Context<'_>) -> bool {
-        let Some(until) = self.dead_until else {
+        let Some(until) = self.dead_until() else {
             return false;
         };
         if now.is_before(until) && !self.connection.is_over() {
             self.timer.arm(until, now, cx);
             return true;
         }
-        self.dead_until = None;
+        if let Some(rare) = &mut self.rare {
+            rare.dead_until = None;
+        }
+        self.tidy();
         self.wants_read = true;
         false
+    }
+
+    fn dead_until(&self) -> Option<Tick> {
+        self.rare.as_ref().and_then(|rare| rare.dead_until)
     }
 }
 
@@ -297,9 +337,11 @@ fn poll_write_once(
     output: &Output,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    match output.chunks_vectored(&mut slices) {
-        0 | 1 => Pin::new(stream).poll_write(cx, output.chunk()),
-        count => Pin::new(stream).poll_write_vectored(cx, &slices[..count]),
+    let first = output.chunk();
+    if first.len() == output.remaining() {
+        return Pin::new(stream).poll_write(cx, first);
     }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let count = output.chunks_vectored(&mut slices);
+    Pin::new(stream).poll_write_vectored(cx, &slices[..count])
 }
