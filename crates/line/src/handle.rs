@@ -72,13 +72,20 @@ impl Handle {
             return Poll::Pending;
         };
         state.pass_on();
-        Poll::Ready(
-            message.map_or_else(|| state.take_error().map(Err), |message| Some(Ok(message))),
-        )
+        match message {
+            Some(message) => Poll::Ready(Some(Ok(message))),
+            None => Poll::Ready(state.take_error().map(Err)),
+        }
     }
 
-    pub(crate) async fn recv(&self) -> Option<Result<Message, Error>> {
-        self.turn(Self::poll_recv).await
+    /// Not an `async fn`: each of them around a future is one more state to keep and to look at.
+    pub(crate) fn recv(&self) -> impl Future<Output = Option<Result<Message, Error>>> {
+        let mut turn = Turn::new(self);
+        poll_fn(move |cx| {
+            let polled = turn.handle.poll_recv(cx);
+            turn.note(&polled);
+            polled
+        })
     }
 
     pub(crate) async fn flush(&self) -> Result<(), Error> {
@@ -90,7 +97,7 @@ impl Handle {
         let mut turn = Turn::new(self);
         poll_fn(|cx| {
             let polled = poll(turn.handle, cx);
-            turn.has_waited = polled.is_pending();
+            turn.note(&polled);
             polled
         })
         .await
@@ -98,23 +105,28 @@ impl Handle {
 
     /// Not an `async fn`, whose future would hold the message twice while it waits.
     pub(crate) fn send(&self, message: Message) -> impl Future<Output = Result<(), Error>> {
-        let mut message = Some(message);
         let mut turn = Turn::new(self);
         poll_fn(move |cx| {
-            let Some(next) = message.take() else {
-                return Poll::Ready(Ok(()));
-            };
             let mut state = turn.handle.lock();
-            match state.send(next) {
-                Err(Error::Full(back)) => {
-                    message = Some(back);
+            match state.send(&message) {
+                Ok(()) => Poll::Ready(Ok(())),
+                Err(SendError::Full) => {
                     turn.wait();
                     state.poll_room(cx);
                     Poll::Pending
                 }
-                result => Poll::Ready(result),
+                Err(_) => Poll::Ready(Err(state.closed_error())),
             }
         })
+    }
+
+    pub(crate) fn try_send(&self, message: Message) -> Result<(), Error> {
+        let mut state = self.lock();
+        match state.send(&message) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full) => Err(Error::Full(message)),
+            Err(_) => Err(state.closed_error()),
+        }
     }
 
     pub(crate) async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
@@ -234,6 +246,11 @@ impl<'a> Turn<'a> {
 
     fn wait(&mut self) {
         self.has_waited = true;
+    }
+
+    /// Who has what was waited for is not the one any more.
+    fn note<T>(&mut self, polled: &Poll<T>) {
+        self.has_waited = polled.is_pending();
     }
 }
 

@@ -35,7 +35,7 @@ impl Sender {
     /// # Errors
     /// [`Error::Full`] with the message when there is none; else as [`Sender::send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.handle.lock().send(message.into())
+        self.handle.try_send(message.into())
     }
 
     /// Queues a message that was encoded once for many, waiting for room.
@@ -112,8 +112,10 @@ impl Receiver {
     ///
     /// # Cancel safety
     /// Cancel safe: a message is handed over whole or not at all, and what was read stays.
-    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        self.handle.recv().await
+    pub fn recv(
+        &mut self,
+    ) -> impl Future<Output = Option<Result<Message, Error>>> + Send + use<'_> {
+        self.handle.recv()
     }
 
     /// How the connection ended; `None` while it is open.

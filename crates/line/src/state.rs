@@ -174,11 +174,11 @@ impl State {
 
     /// Uses the sending verbs and tells the driver that there is something to write.
     fn send_with<T>(&mut self, act: impl FnOnce(&mut Sender<'_>) -> T) -> T {
-        let before = self.queued();
+        // What was refused is nothing to write: who tries again with each turn must not cause it.
+        let before = if self.rests { self.queued() } else { 0 };
         let result =
             tools::with(|tools| self.with(tools, |connection, cx| act(&mut connection.sender(cx))));
-        // What was refused is nothing to write: who tries again with each turn must not cause it.
-        if self.queued() > before {
+        if self.rests && self.queued() > before {
             self.wake_driver();
         }
         result
@@ -191,18 +191,13 @@ impl State {
         self.wake_driver();
     }
 
-    /// Encodes a message, or gives it back because the queue is full.
-    pub(crate) fn send(&mut self, message: Message) -> Result<(), Error> {
-        let sent = self.send_with(|sender| match &message {
+    /// Encodes a message, unless the queue is full.
+    pub(crate) fn send(&mut self, message: &Message) -> Result<(), SendError> {
+        self.send_with(|sender| match message {
             Message::Text(text) if text.len() < SHARE_FROM => sender.text(text),
             Message::Binary(payload) if payload.len() < SHARE_FROM => sender.binary(payload),
             long => sender.message(long.clone()),
-        });
-        match sent {
-            Ok(()) => Ok(()),
-            Err(SendError::Full) => Err(Error::Full(message)),
-            Err(_) => Err(self.closed_error()),
-        }
+        })
     }
 
     /// As [`State::send`], for a caller who has waited for room and cannot wait again: the queue
@@ -387,7 +382,8 @@ impl State {
 
     /// The next message, or that none will come.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        if self.inbox.is_empty() && self.connection.is_paused() {
+        let mut message = self.inbox.pop();
+        if message.is_none() && self.connection.is_paused() {
             let pongs = self.answered();
             tools::with(|tools| {
                 self.with_intake(tools, |connection, cx, intake| {
@@ -399,12 +395,13 @@ impl State {
             }
             self.wants_read = true;
             self.wake_driver();
+            message = self.inbox.pop();
         }
-        if let Some(message) = self.inbox.pop() {
+        if message.is_some() {
             if self.inbox.is_empty() {
                 tools::with(|tools| self.inbox.give_back(tools));
             }
-            return Poll::Ready(Some(message));
+            return Poll::Ready(message);
         }
         if self.connection.ended().is_some() {
             return Poll::Ready(None);

@@ -125,8 +125,10 @@ impl WebSocket {
     ///
     /// # Cancel safety
     /// Cancel safe: a message is handed over whole or not at all, and what was read stays.
-    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        self.handle.recv().await
+    pub fn recv(
+        &mut self,
+    ) -> impl Future<Output = Option<Result<Message, Error>>> + Send + use<'_> {
+        self.handle.recv()
     }
 
     /// Queues a message, waiting for room if the queue is full.
@@ -151,7 +153,7 @@ impl WebSocket {
     /// # Errors
     /// [`Error::Full`] with the message when there is none; else as [`WebSocket::send`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.handle.lock().send(message.into())
+        self.handle.try_send(message.into())
     }
 
     /// Queues a message that was encoded once for many, waiting for room.

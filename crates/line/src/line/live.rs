@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use holdwire_proto::{CloseCode, Ended};
+use holdwire_proto::{CloseCode, Ended, SendError};
 use tokio::time::Instant;
 
 use super::event::Event;
@@ -14,7 +14,7 @@ use super::loss::Cause;
 use super::receipt::Unproved;
 use crate::client::Opened;
 use crate::driver::Driver;
-use crate::error::{Closed, Error};
+use crate::error::Closed;
 use crate::websocket::WebSocket;
 
 /// Bytes that are handed to the connection at once; the rest waits in the outbox, where it can
@@ -96,10 +96,10 @@ impl Live {
             && let Some(message) = inner.outbox.next()
         {
             let before = state.stats().sent.bytes + state.ahead() as u64;
-            match state.send(message.clone()) {
+            match state.send(message) {
                 Ok(()) => {}
                 // Other frames stand before it, and are perhaps written in this very turn.
-                Err(Error::Full(_)) => return true,
+                Err(SendError::Full) => return true,
                 Err(_) => return false,
             }
             inner.outbox.hand_over(before);
