@@ -67,6 +67,8 @@ impl Handle {
         if !state.is_driven() {
             state.clear_receiver();
             state.poll_undriven(cx);
+        } else if let Some(message) = state.take_message() {
+            return Poll::Ready(Some(Ok(message)));
         }
         let Poll::Ready(message) = state.poll_message(cx) else {
             return Poll::Pending;

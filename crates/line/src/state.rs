@@ -380,9 +380,19 @@ impl State {
         self.output.as_ref().map_or(0, |output| output.ahead())
     }
 
+    /// The next message, if it has come.
+    #[inline]
+    pub(crate) fn take_message(&mut self) -> Option<Message> {
+        let message = self.inbox.pop()?;
+        if self.inbox.is_empty() {
+            tools::with(|tools| self.inbox.give_back(tools));
+        }
+        Some(message)
+    }
+
     /// The next message, or that none will come.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        let mut message = self.inbox.pop();
+        let mut message = self.take_message();
         if message.is_none() && self.connection.is_paused() {
             let pongs = self.answered();
             tools::with(|tools| {
@@ -395,12 +405,9 @@ impl State {
             }
             self.wants_read = true;
             self.wake_driver();
-            message = self.inbox.pop();
+            message = self.take_message();
         }
         if message.is_some() {
-            if self.inbox.is_empty() {
-                tools::with(|tools| self.inbox.give_back(tools));
-            }
             return Poll::Ready(message);
         }
         if self.connection.ended().is_some() {
