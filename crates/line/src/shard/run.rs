@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const EVENTS: usize = 1024;
 
 /// Commands that room is kept for between two turns.
 const COMMANDS: usize = 256;
+
+/// How often a turn looks for commands, each time for those that the ones before have caused.
+const ROUNDS: usize = 4;
 
 /// What the poller calls the bell; no connection has this place.
 const BELL: Token = Token(usize::MAX);
@@ -61,8 +64,14 @@ fn run(mut poll: mio::Poll, mut shard: Shard, mailbox: &Mailbox, bell: &Waker) -
             shard.on_event(event);
         }
         shard.go_on();
-        // What the sessions of this turn have published goes out with it.
-        while mailbox.poll_take(&cx, &mut commands) == Poll::Ready(()) {
+        // What the sessions of this turn have published goes out with it; sessions that ask for
+        // something each time they are called do not keep everybody else from their turn.
+        let mut is_empty = false;
+        for _ in 0..ROUNDS {
+            is_empty = mailbox.poll_take(&cx, &mut commands).is_pending();
+            if is_empty {
+                break;
+            }
             for command in commands.drain(..) {
                 shard.obey(command);
             }
@@ -73,10 +82,10 @@ fn run(mut poll: mio::Poll, mut shard: Shard, mailbox: &Mailbox, bell: &Waker) -
         if shard.is_done() {
             return Ok(());
         }
-        timeout = if shard.is_busy() {
-            Some(Duration::ZERO)
-        } else {
+        timeout = if is_empty && !shard.is_busy() {
             deadline
+        } else {
+            Some(Duration::ZERO)
         };
     }
 }
