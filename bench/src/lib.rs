@@ -4,6 +4,7 @@
 //! The programs are `holdwire-bench` (the runner), `load` (the load generator), `limit-epoll`
 //! (the least a server can cost) and one `peer-…` for each other library.
 
+pub mod deflate;
 pub mod measurement;
 pub mod options;
 pub mod peer;

@@ -10,13 +10,21 @@ pub const HANDSHAKE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Masking key of all frames that the load generator sends.
 pub const MASKING_KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// Bytes that a thread receives at once into the buffer that its connections share: the size
+/// that our shard driver has, in the limit and in the load generator too, so that nobody is ahead
+/// by the size of a buffer.
+pub const RECEIVE_BUFFER: usize = 256 * 1024;
+
 /// Longest frame header: two bytes, eight of length, four of masking key.
 pub const MAX_HEADER: usize = 14;
 
+const FINAL_TEXT: u8 = 0x81;
 const FINAL_BINARY: u8 = 0x82;
 const FINAL_PING: u8 = 0x89;
 const FINAL_PONG: u8 = 0x8a;
 const MASKED: u8 = 0x80;
+/// Marks a compressed message (RFC 7692 §6).
+const RSV1: u8 = 0x40;
 
 /// A header of a masked frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,23 +43,54 @@ impl MaskedHeader {
     /// Nothing is checked: not the opcode, not the reserved bits, not that there is a mask.
     #[inline]
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (payload, key_at) = match bytes.get(1)? & 0x7f {
-            126 => {
-                let length = bytes.get(2..4)?.try_into().ok()?;
-                (usize::from(u16::from_be_bytes(length)), 4)
-            }
-            127 => {
-                let length = bytes.get(2..10)?.try_into().ok()?;
-                (usize::try_from(u64::from_be_bytes(length)).ok()?, 10)
-            }
-            short => (usize::from(short), 2),
-        };
+        let (key_at, payload) = lengths(bytes)?;
         let key = bytes.get(key_at..key_at + 4)?.try_into().ok()?;
         Some(Self {
             length: key_at + 4,
             payload,
             key,
         })
+    }
+}
+
+/// A header of a frame without a masking key, as servers send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerHeader {
+    /// Bytes of the header itself.
+    pub length: usize,
+    /// Bytes of the payload behind it.
+    pub payload: usize,
+    /// Whether the payload is compressed.
+    pub is_deflated: bool,
+}
+
+impl ServerHeader {
+    /// Reads the header that `bytes` begin with; `None` while it is incomplete.
+    ///
+    /// Nothing is checked but that which is returned.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (length, payload) = lengths(bytes)?;
+        Some(Self {
+            length,
+            payload,
+            is_deflated: bytes.first()? & RSV1 != 0,
+        })
+    }
+}
+
+/// Lengths of the header, but for the masking key, and of the payload.
+#[inline]
+fn lengths(bytes: &[u8]) -> Option<(usize, usize)> {
+    match bytes.get(1)? & 0x7f {
+        126 => {
+            let length = bytes.get(2..4)?.try_into().ok()?;
+            Some((4, usize::from(u16::from_be_bytes(length))))
+        }
+        127 => {
+            let length = bytes.get(2..10)?.try_into().ok()?;
+            Some((10, usize::try_from(u64::from_be_bytes(length)).ok()?))
+        }
+        short => Some((2, usize::from(short))),
     }
 }
 
@@ -76,6 +115,13 @@ pub fn masked_message(payload: &[u8]) -> Vec<u8> {
     let start = frame.len();
     frame.extend(payload);
     unmask(&mut frame[start..], MASKING_KEY);
+    frame
+}
+
+/// Builds a whole masked text message in one frame from its compressed payload.
+pub fn masked_deflated_message(payload: &[u8]) -> Vec<u8> {
+    let mut frame = masked_message(payload);
+    frame[0] = FINAL_TEXT | RSV1;
     frame
 }
 
@@ -149,6 +195,21 @@ mod tests {
             assert_eq!(header.key, MASKING_KEY);
             assert_eq!(MaskedHeader::read(&frame[..length - 1]), None);
         }
+    }
+
+    #[test]
+    fn header_of_a_server_is_read_back_and_knows_compression() {
+        for (payload, length) in [(0, 2), (125, 2), (126, 4), (65_535, 4), (65_536, 10)] {
+            let frame = unmasked_message(&vec![7; payload]);
+
+            let header = ServerHeader::read(&frame).unwrap();
+
+            assert_eq!((header.length, header.payload), (length, payload));
+            assert!(!header.is_deflated);
+            assert_eq!(ServerHeader::read(&frame[..length - 1]), None);
+        }
+        let deflated = ServerHeader::read(&masked_deflated_message(b"abc")).unwrap();
+        assert!(deflated.is_deflated);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The least that an echo server can cost: the limit that every ratio in the tables is against.
+//! The least that a server can cost: the limit that every ratio in the tables is against.
 //!
 //! One thread, one raw edge-triggered epoll set, one receive buffer of 256 KiB for all
 //! connections. A readable socket is received from once; every whole frame that came is unmasked
@@ -7,25 +7,34 @@
 //! the end of its own. Only an incomplete frame or a full socket takes memory, in a buffer of the
 //! frame's declared length that goes back to a pool.
 //!
+//! On the path `/broadcast` the messages of a turn are appended to one batch, and at the end of
+//! the turn each member gets it with one send: the same batching as ours. Asked for compression
+//! without context takeover it agrees and hands every compressed message on as it came, so it
+//! costs less there than any server that looks at what it carries.
+//!
 //! What it does **not** do, and any real server has to: look at the request (it answers the one
 //! key that the load generator sends), check opcodes, reserved bits, masks, lengths or UTF-8,
 //! join fragments, answer pings, close in order, keep deadlines, limit memory, call a handler. It
 //! trusts a declared length with memory, which no server on a network may.
+
+mod room;
 
 use std::io;
 use std::mem;
 use std::net::TcpListener;
 use std::ops::Range;
 
+use holdwire_bench::deflate::OFFER;
 use holdwire_bench::options::listen_address;
-use holdwire_bench::wire::{HANDSHAKE_ACCEPT, MAX_HEADER, MaskedHeader, unmask};
+use holdwire_bench::wire::{HANDSHAKE_ACCEPT, MAX_HEADER, MaskedHeader, RECEIVE_BUFFER, unmask};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
 
-const RECEIVE_BUFFER: usize = 256 * 1024;
+use crate::room::Room;
+
 /// More room than the frame needs, so that a receive that completes it is seen to be short and
 /// needs no second one to find the socket empty.
 const SLACK: usize = 4096;
@@ -42,6 +51,8 @@ fn main() -> io::Result<()> {
     let mut shared = Shared {
         buffer: vec![0; RECEIVE_BUFFER],
         pool: Vec::new(),
+        room: Room::default(),
+        buffer_of_news: Vec::new(),
     };
     let mut events = Vec::with_capacity(1024);
     loop {
@@ -52,6 +63,9 @@ fn main() -> io::Result<()> {
             } else if let Ok(index) = usize::try_from(event.data.u64()) {
                 slots.serve(index, &mut shared);
             }
+        }
+        if shared.room.has_news() {
+            slots.tell_the_news(&mut shared);
         }
     }
 }
@@ -70,7 +84,7 @@ fn accept_all(listener: &TcpListener, epoll: &OwnedFd, slots: &mut Slots) -> io:
         epoll::add(epoll, &socket, EventData::new_u64(index as u64), interest)?;
         let connection = Some(Connection {
             socket,
-            is_open: false,
+            stage: Stage::Request,
             partial: None,
         });
         match slots.connections.get_mut(index) {
@@ -90,13 +104,36 @@ struct Slots {
 
 impl Slots {
     fn serve(&mut self, index: usize, shared: &mut Shared) {
-        let slot = &mut self.connections[index];
-        if let Some(connection) = slot
-            && connection.serve(shared).is_err()
+        if let Some(connection) = &mut self.connections[index]
+            && connection.serve(index, shared).is_err()
         {
-            *slot = None;
-            self.free.push(index);
+            self.close(index, shared);
         }
+    }
+
+    /// Gives each member what the others have published in this turn.
+    fn tell_the_news(&mut self, shared: &mut Shared) {
+        let mut lost = Vec::new();
+        for &index in &shared.room.members {
+            let news = shared.room.news_for(index, &mut shared.buffer_of_news);
+            if let Some(connection) = &mut self.connections[index]
+                && connection.write(news).is_err()
+            {
+                lost.push(index);
+            }
+        }
+        shared.room.clear();
+        for index in lost {
+            self.close(index, shared);
+        }
+    }
+
+    fn close(&mut self, index: usize, shared: &mut Shared) {
+        let connection = self.connections[index].take();
+        if connection.is_some_and(|connection| connection.stage == Stage::Member) {
+            shared.room.leave(index);
+        }
+        self.free.push(index);
     }
 }
 
@@ -104,12 +141,24 @@ impl Slots {
 struct Shared {
     buffer: Vec<u8>,
     pool: Vec<Vec<u8>>,
+    room: Room,
+    buffer_of_news: Vec<u8>,
 }
 
 struct Connection {
     socket: OwnedFd,
-    is_open: bool,
+    stage: Stage,
     partial: Option<Box<Partial>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its opening handshake is to come.
+    Request,
+    /// Gets back what it sends.
+    Echo,
+    /// Talks with the others on `/broadcast`.
+    Member,
 }
 
 /// What did not fit into one event: the beginning of a frame, or the end of an answer.
@@ -123,11 +172,11 @@ struct Partial {
 struct Over;
 
 impl Connection {
-    fn serve(&mut self, shared: &mut Shared) -> Result<(), Over> {
+    fn serve(&mut self, index: usize, shared: &mut Shared) -> Result<(), Over> {
         loop {
             let is_drained = match self.partial.take() {
-                None => self.receive_shared(shared)?,
-                Some(partial) => self.receive_partial(partial, shared)?,
+                None => self.receive_shared(index, shared)?,
+                Some(partial) => self.receive_partial(index, partial, shared)?,
             };
             if is_drained {
                 return Ok(());
@@ -136,12 +185,12 @@ impl Connection {
     }
 
     /// Receives into the shared buffer; true if the socket has nothing more.
-    fn receive_shared(&mut self, shared: &mut Shared) -> Result<bool, Over> {
+    fn receive_shared(&mut self, index: usize, shared: &mut Shared) -> Result<bool, Over> {
         let Some(received) = receive(&self.socket, &mut shared.buffer[..])? else {
             return Ok(true);
         };
         let input = &mut shared.buffer[..received];
-        let (answers, consumed) = self.answer(input);
+        let (answers, consumed) = self.answer(index, input, &mut shared.room);
         let output = self.send(&input[answers])?;
         let rest = &input[consumed..];
         if !output.is_empty() || !rest.is_empty() {
@@ -159,6 +208,7 @@ impl Connection {
     /// Sends what is left over, then receives behind the beginning of the incomplete frame.
     fn receive_partial(
         &mut self,
+        index: usize,
         mut partial: Box<Partial>,
         shared: &mut Shared,
     ) -> Result<bool, Over> {
@@ -176,7 +226,7 @@ impl Connection {
             self.keep(partial, shared);
             return Ok(true);
         };
-        let (answers, consumed) = self.answer(&mut partial.input);
+        let (answers, consumed) = self.answer(index, &mut partial.input, &mut shared.room);
         let output = self.send(&partial.input[answers])?;
         partial.output.extend_from_slice(output);
         partial.input.drain(..consumed);
@@ -198,21 +248,43 @@ impl Connection {
     }
 
     /// Writes the answers into the input: where they lie, and how much of it is done with.
-    fn answer(&mut self, input: &mut [u8]) -> (Range<usize>, usize) {
-        if self.is_open {
-            return echo(input);
+    fn answer(&mut self, index: usize, input: &mut [u8], room: &mut Room) -> (Range<usize>, usize) {
+        match self.stage {
+            Stage::Request if !input.ends_with(b"\r\n\r\n") => return (0..0, 0),
+            Stage::Request => {}
+            Stage::Echo => return echo(input),
+            Stage::Member => return (0..0, room.publish(index, input)),
         }
-        if !input.ends_with(b"\r\n\r\n") {
-            return (0..0, 0);
+        self.stage = Stage::Echo;
+        if input.starts_with(b"GET /broadcast ") {
+            self.stage = Stage::Member;
+            room.members.push(index);
         }
-        self.is_open = true;
+        let agreed = input.ends_with(OFFER.as_bytes());
+        let end = if agreed { OFFER } else { "\r\n" };
         let response = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {HANDSHAKE_ACCEPT}\r\n\r\n"
+             Sec-WebSocket-Accept: {HANDSHAKE_ACCEPT}\r\n{end}"
         );
         // The request of the load generator is longer than this response.
         input[..response.len()].copy_from_slice(response.as_bytes());
         (0..response.len(), input.len())
+    }
+
+    /// Sends, behind what is left over; the socket may be full.
+    fn write(&mut self, output: &[u8]) -> Result<(), Over> {
+        if let Some(partial) = &mut self.partial
+            && !partial.output.is_empty()
+        {
+            partial.output.extend_from_slice(output);
+            return Ok(());
+        }
+        let left = self.send(output)?;
+        if !left.is_empty() {
+            let left = left.to_vec();
+            self.partial.get_or_insert_default().output = left;
+        }
+        Ok(())
     }
 
     /// Sends once; what the socket did not take comes back.
