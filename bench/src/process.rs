@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use crate::measurement::Echo;
+use crate::measurement::Work;
 
 /// CPU time that a process has spent until now.
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +38,10 @@ impl CpuTime {
         })
     }
 
-    /// Writes what was spent since `earlier` into `echo`, as the server's share.
-    pub fn since(&self, earlier: &Self, echo: &mut Echo) {
-        echo.server_cpu_ns = self.nanoseconds_since(earlier);
-        (echo.server_user_ticks, echo.server_system_ticks) = self.ticks_since(earlier);
+    /// Writes what was spent since `earlier` into `work`, as the server's share.
+    pub fn since(&self, earlier: &Self, work: &mut Work) {
+        work.server_cpu_ns = self.nanoseconds_since(earlier);
+        (work.server_user_ticks, work.server_system_ticks) = self.ticks_since(earlier);
     }
 
     /// Clock ticks spent since `earlier` in user space and in the kernel.

@@ -21,49 +21,83 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Running {
     child: Child,
     address: String,
-    path: &'static str,
     pid: u32,
+    is_pinned: bool,
+}
+
+/// How a server is started.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    /// A command whose argument the server is, such as a tracer.
+    pub(crate) wrapper: &'a [&'a str],
+    /// More arguments for the server.
+    pub(crate) arguments: &'a [&'a str],
+    /// Whether server and load generator have a CPU each; else both use all.
+    pub(crate) is_pinned: bool,
+}
+
+impl Default for Setting<'_> {
+    fn default() -> Self {
+        Self {
+            wrapper: &[],
+            arguments: &[],
+            is_pinned: true,
+        }
+    }
 }
 
 impl Running {
     /// Starts the server on a free port of loopback and waits until it accepts.
     pub(crate) fn start(server: &Server) -> io::Result<Self> {
-        Self::start_under(server, &[])
+        Self::start_in(server, Setting::default())
     }
 
-    /// Starts the server as the argument of another command, such as a tracer.
-    pub(crate) fn start_under(server: &Server, wrapper: &[&str]) -> io::Result<Self> {
+    /// The same in another setting.
+    pub(crate) fn start_in(server: &Server, setting: Setting<'_>) -> io::Result<Self> {
         let address = free_address()?;
-        let mut words = wrapper.iter().map(|word| (*word).to_owned());
+        let mut words = setting.wrapper.iter().map(|word| (*word).to_owned());
         let mut server_words = server.command_line(&address).into_iter();
         let program = words.next().or_else(|| server_words.next());
         let mut command = Command::new(program.unwrap_or_default());
         command.args(words).args(server_words);
+        command.args(setting.arguments);
         command.stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = on_cpu(SERVER_CPU, || command.spawn())?;
+        let cpu = setting.is_pinned.then_some(SERVER_CPU);
+        let child = on_cpu(cpu, || command.spawn())?;
         let mut running = Self {
             pid: child.id(),
             child,
             address,
-            path: server.path,
+            is_pinned: setting.is_pinned,
         };
         running.wait_until_it_accepts()?;
-        if !wrapper.is_empty() {
+        if !setting.wrapper.is_empty() {
             running.pid = only_child_of(running.child.id())?;
         }
         Ok(running)
     }
 
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Loads the server and returns what the load generator reports.
-    pub(crate) fn load<R: DeserializeOwned>(&self, mode: &str, options: &str) -> io::Result<R> {
+    pub(crate) fn load<R: DeserializeOwned>(
+        &self,
+        mode: &str,
+        path: &str,
+        options: &str,
+    ) -> io::Result<R> {
         let mut command = servers::load();
         command.arg(mode);
-        command.args(["--address", &self.address, "--path", self.path]);
+        command.args(["--address", &self.address, "--path", path]);
         command.args(["--server-pid", &self.pid.to_string()]);
         command.args(options.split_whitespace());
         command.stderr(Stdio::inherit());
-        let output = on_cpu(LOAD_CPU, || command.output())?;
+        let cpu = self.is_pinned.then_some(LOAD_CPU);
+        let output = on_cpu(cpu, || command.output())?;
         if !output.status.success() {
             return Err(io::Error::other("the load generator failed"));
         }
@@ -110,8 +144,16 @@ pub(crate) fn raise_open_files() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
+/// Starts a program that watches, where the load generator runs.
+pub(crate) fn spawn_watcher(command: &mut Command) -> io::Result<Child> {
+    on_cpu(Some(LOAD_CPU), || command.spawn())
+}
+
 /// Runs `start` with this thread pinned, for a child process begins where its parent is.
-fn on_cpu<T>(cpu: usize, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+fn on_cpu<T>(cpu: Option<usize>, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let Some(cpu) = cpu else {
+        return start();
+    };
     let before = sched_getaffinity(None)?;
     let mut pinned = CpuSet::new();
     pinned.set(cpu);

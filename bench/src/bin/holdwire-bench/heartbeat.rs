@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::child::Running;
 use crate::progress;
-use crate::servers::{HEARTBEAT_SERVERS, Server};
+use crate::servers::{HEARTBEAT_SERVERS, Need, Server};
 
 /// The cost of one setting.
 #[derive(Serialize)]
@@ -32,5 +32,5 @@ pub(crate) fn run(options: &str) -> Vec<HeartbeatResult> {
 }
 
 fn measure(server: &Server, options: &str) -> std::io::Result<Heartbeat> {
-    Running::start(server)?.load("heartbeat", options)
+    Running::start(server)?.load("heartbeat", server.path(Need::Echo), options)
 }

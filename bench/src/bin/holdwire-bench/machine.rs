@@ -10,6 +10,9 @@ const PACKAGES: &[&str] = &[
     "tokio-tungstenite",
     "fastwebsockets",
     "sockudo-ws",
+    "tokio-websockets",
+    "yawc",
+    "wtx",
     "tokio",
     "hyper",
 ];

@@ -1,14 +1,16 @@
 //! The report: Markdown for people, JSON for programs.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
-use crate::echo::EchoResult;
+use crate::goals::{Figure, Judged, Measured, Verdict, judge};
 use crate::heartbeat::HeartbeatResult;
-use crate::idle::IdleResult;
-use crate::servers::{LIMIT, LIMIT_AGAIN, SERVERS};
+use crate::memory::MemoryResult;
+use crate::rows::Row;
+use crate::scale::ScaleResult;
+use crate::servers::{Class, LIMIT, LIMIT_AGAIN, ONE_SHARD, ONE_SHARD_AGAIN, SERVERS, Server};
 use crate::syscalls::SyscallResult;
+use crate::tables;
+use crate::work::WorkResult;
 
 /// Everything that one run of the benchmark found.
 #[derive(Serialize)]
@@ -20,19 +22,25 @@ pub(crate) struct Report {
 /// What one row found.
 #[derive(Serialize)]
 pub(crate) struct RowReport {
-    pub(crate) name: &'static str,
-    pub(crate) title: String,
-    pub(crate) results: Results,
+    name: &'static str,
+    title: String,
+    /// What is counted in it.
+    unit: &'static str,
+    results: Results,
+    goals: Vec<Judged>,
+    /// Servers that cannot do it.
+    unable: Vec<&'static str>,
 }
 
 /// The results of a row, by its kind.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Results {
-    Echo(Vec<EchoResult>),
-    Idle(Vec<IdleResult>),
+    Work(Vec<WorkResult>),
+    Memory(Vec<MemoryResult>),
     Heartbeat(Vec<HeartbeatResult>),
     Syscalls(Vec<SyscallResult>),
+    Scale(Vec<ScaleResult>),
 }
 
 impl Report {
@@ -44,12 +52,14 @@ impl Report {
             .collect()
     }
 
-    /// Writes one table of all rows: a line for each server, a column for each row.
+    /// Writes one table of the rows that all servers may be in: a line for each server, a column
+    /// for each row.
     pub(crate) fn summary(&self) -> String {
         let mut table = String::from("\n### Summary\n\n| server |");
         let mut rule = String::from("|---|");
-        let is_summed_up = |row: &&RowReport| !matches!(row.results, Results::Heartbeat(_));
-        let rows: Vec<_> = self.rows.iter().filter(is_summed_up).collect();
+        let has_cells =
+            |row: &&RowReport| SERVERS.iter().any(|server| row.cell(server.name).is_some());
+        let rows: Vec<_> = self.rows.iter().filter(has_cells).collect();
         if rows.is_empty() {
             return String::new();
         }
@@ -70,26 +80,97 @@ impl Report {
         }
         table
     }
+
+    /// Writes all goals that were put to the test, and how it went.
+    pub(crate) fn goals(&self) -> String {
+        let goals: String = self.judged().map(Judged::line).collect();
+        if goals.is_empty() {
+            return goals;
+        }
+        format!(
+            "\n### Goals\n\n| row | server | goal | measured | verdict |\n|---|---|---|---:|---|\n{goals}"
+        )
+    }
+
+    /// How many goals are missed that are the same on every machine.
+    pub(crate) fn counted_misses(&self) -> usize {
+        let is_missed =
+            |goal: &Judged| matches!(goal.verdict, Verdict::Missed | Verdict::Unmeasured);
+        let is_counted_miss = |goal: &&Judged| goal.is_counted && is_missed(goal);
+        self.judged().filter(is_counted_miss).count()
+    }
+
+    fn judged(&self) -> impl Iterator<Item = &Judged> {
+        self.rows.iter().flat_map(|row| &row.goals)
+    }
 }
 
 impl RowReport {
-    /// Writes the row as a heading and a table.
+    /// Holds the results of a row against its goals. `entered` are the servers that were to do
+    /// it, `unable` those that cannot.
+    pub(crate) fn new(
+        row: &Row,
+        results: Results,
+        entered: &[Server],
+        unable: Vec<&'static str>,
+    ) -> Self {
+        let goals = match results {
+            Results::Syscalls(_) => row.counts,
+            _ => row.goals,
+        };
+        let spread = match &results {
+            Results::Work(results) => spread(results).unwrap_or_default(),
+            _ => 0.0,
+        };
+        let goals = judge(
+            row.name,
+            goals,
+            entered,
+            |figure| results.figures(figure),
+            spread,
+        );
+        Self {
+            name: row.name,
+            title: row.title(),
+            unit: row.call().map_or("connection", |call| call.unit),
+            results,
+            goals,
+            unable,
+        }
+    }
+
+    /// Writes the row as a heading and a table, with its goals below.
     pub(crate) fn markdown(&self) -> String {
         let table = match &self.results {
-            Results::Echo(results) => echo_table(results),
-            Results::Idle(results) => idle_table(results),
-            Results::Heartbeat(results) => heartbeat_table(results),
-            Results::Syscalls(results) => syscall_table(results),
+            Results::Work(results) => tables::work(results, self.unit),
+            Results::Memory(results) => tables::memory(results),
+            Results::Heartbeat(results) => tables::heartbeat(results),
+            Results::Syscalls(results) => tables::syscalls(results, self.unit),
+            Results::Scale(results) => tables::scale(results),
         };
-        format!("\n### {}\n\n{table}", self.title)
+        let unable = if self.unable.is_empty() {
+            String::new()
+        } else {
+            format!("\nCannot do it: {}.\n", self.unable.join(", "))
+        };
+        let goals: String = self.goals.iter().map(Judged::line).collect();
+        let goals = if goals.is_empty() {
+            goals
+        } else {
+            format!(
+                "\n| row | server | goal | measured | verdict |\n|---|---|---|---:|---|\n{goals}"
+            )
+        };
+        format!("\n### {}\n\n{table}{unable}{goals}", self.title)
     }
 
     fn column(&self) -> String {
         let figure = match &self.results {
-            Results::Echo(_) => "ratio (user ns)",
-            Results::Idle(_) => "untouched, after echo, B",
+            Results::Work(_) => "ratio (user ns)",
+            Results::Memory(_) => "B/connection",
             Results::Heartbeat(_) => "CPU µs/connection/s",
             Results::Syscalls(_) => "receives + sends",
+            Results::Scale(_) => "",
         };
         format!("{}: {figure}", self.name)
     }
@@ -97,24 +178,21 @@ impl RowReport {
     /// What the summary says of a server; `None` if it was not in this row.
     fn cell(&self, server: &str) -> Option<String> {
         match &self.results {
-            Results::Echo(results) => {
+            Results::Work(results) => {
                 let result = results.iter().find(|result| result.server == server)?;
-                let ratio = result.least_ns() / least_ns(results, LIMIT)?;
-                Some(format!("{ratio:.2} ({:.0})", result.user_ns()))
+                let user = result
+                    .least_user_ns()
+                    .unwrap_or_else(|| result.pooled_user_ns());
+                let ratio = baseline(results).map(|(one, _)| result.least_ns() / one.least_ns());
+                let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+                Some(format!("{ratio} ({user:.0})"))
             }
-            Results::Idle(results) => {
-                let memory = results
-                    .iter()
-                    .find(|result| result.server == server)?
-                    .memory;
-                let untouched = memory.untouched_per_connection();
-                Some(format!(
-                    "{untouched}, {}",
-                    memory.after_echo_per_connection()
-                ))
+            Results::Memory(results) => {
+                let result = results.iter().find(|result| result.server == server)?;
+                Some(result.memory.most_per_connection().to_string())
             }
             // These are not the servers of the other rows.
-            Results::Heartbeat(_) => None,
+            Results::Heartbeat(_) | Results::Scale(_) => None,
             Results::Syscalls(results) => {
                 let calls = results.iter().find(|result| result.server == server)?;
                 Some(format!("{:.3} + {:.3}", calls.receives, calls.sends))
@@ -123,113 +201,137 @@ impl RowReport {
     }
 }
 
-fn echo_table(results: &[EchoResult]) -> String {
-    let mut table = String::from(
-        "| server | CPU ns/message, min | median | ratio of minima | user ns/message | \
-         messages/s, best | load ns/message |\n|---|---:|---:|---:|---:|---:|---:|\n",
-    );
-    let limit = least_ns(results, LIMIT);
-    for result in results {
-        let ratio = limit.map(|limit| format!("{:.2}", result.least_ns() / limit));
-        // Writing to a string cannot fail.
-        let _infallible = writeln!(
-            table,
-            "| {} | {:.0} | {:.0} | {} | {:.0} | {:.0} | {:.0} |",
-            result.server,
-            result.least_ns(),
-            result.median_ns(),
-            ratio.as_deref().unwrap_or("-"),
-            result.user_ns(),
-            result.best_rate(),
-            result.least_load_ns(),
-        );
+impl Results {
+    /// The figure of every server that has it.
+    fn figures(&self, figure: Figure) -> Vec<Measured> {
+        match self {
+            Self::Work(results) => {
+                let values = results.iter().filter_map(|result| {
+                    let value = work_figure(results, result, figure)?;
+                    Some((result.server, result.class, value))
+                });
+                collect(values)
+            }
+            Self::Memory(results) if figure == Figure::IdleBytes => {
+                collect(results.iter().map(|result| {
+                    let bytes = result.memory.most_per_connection();
+                    (result.server, result.class, bytes as f64)
+                }))
+            }
+            Self::Syscalls(results) => collect(results.iter().filter_map(|result| {
+                let value = match figure {
+                    Figure::ReceivesPerEvent => result.receives_per_event(),
+                    Figure::SendsPerEvent => result.sends_per_event(),
+                    Figure::SendsPerDelivery => result.sends,
+                    _ => return None,
+                };
+                Some((result.server, result.class, value))
+            })),
+            Self::Memory(_) | Self::Heartbeat(_) | Self::Scale(_) => Vec::new(),
+        }
     }
-    if let (Some(one), Some(other)) = (limit, least_ns(results, LIMIT_AGAIN)) {
-        let spread = 100.0 * (one - other).abs() / one.min(other);
-        let _infallible = writeln!(
-            table,
-            "\nA/A: the minima of the two limit-epoll differ by {spread:.1} %."
-        );
-    }
-    table
 }
 
-fn least_ns(results: &[EchoResult], name: &str) -> Option<f64> {
-    let result = results.iter().find(|result| result.server == name)?;
-    Some(result.least_ns())
+fn collect(values: impl Iterator<Item = (&'static str, Class, f64)>) -> Vec<Measured> {
+    values
+        .map(|(server, class, value)| Measured {
+            server,
+            class,
+            value,
+        })
+        .collect()
 }
 
-fn idle_table(results: &[IdleResult]) -> String {
-    let mut table = String::from(
-        "| server | base MiB | untouched, B/connection | after one echo, B/connection |\n\
-         |---|---:|---:|---:|\n",
-    );
-    for result in results {
-        let _infallible = writeln!(
-            table,
-            "| {} | {:.1} | {} | {} |",
-            result.server,
-            result.memory.base as f64 / f64::from(1 << 20),
-            result.memory.untouched_per_connection(),
-            result.memory.after_echo_per_connection(),
-        );
+fn work_figure(results: &[WorkResult], result: &WorkResult, figure: Figure) -> Option<f64> {
+    match figure {
+        Figure::Ratio => Some(result.least_ns() / baseline(results)?.0.least_ns()),
+        Figure::UserNs => result.least_user_ns(),
+        Figure::CpuMicroseconds => Some(result.least_ns() / 1000.0),
+        Figure::WireBytes => Some(result.wire_bytes() as f64),
+        _ => None,
     }
-    table
 }
 
-/// The most bytes that a heartbeat may add to a connection.
-const HEARTBEAT_BYTES: u64 = 512;
+/// What the others are held against, and the same once more.
+pub(crate) fn baseline(results: &[WorkResult]) -> Option<(&WorkResult, Option<&WorkResult>)> {
+    let find = |name| results.iter().find(|result| result.server == name);
+    let again = find(LIMIT_AGAIN).or_else(|| find(ONE_SHARD_AGAIN));
+    Some((find(LIMIT).or_else(|| find(ONE_SHARD))?, again))
+}
 
-fn heartbeat_table(results: &[HeartbeatResult]) -> String {
-    let mut table = String::from(
-        "| server | B/connection | pings | CPU µs/connection/s | user ticks | system ticks |\n\
-         |---|---:|---:|---:|---:|---:|\n",
-    );
-    for result in results {
-        let cost = &result.cost;
-        let _infallible = writeln!(
-            table,
-            "| {} | {} | {} | {:.3} | {} | {} |",
-            result.server,
-            cost.bytes_per_connection(),
-            cost.pings,
-            cost.cpu_microseconds(),
-            cost.server_user_ticks,
-            cost.server_system_ticks,
-        );
+/// The share that the baseline differs from itself by.
+pub(crate) fn spread(results: &[WorkResult]) -> Option<f64> {
+    let (one, again) = baseline(results)?;
+    let (one, again) = (one.least_ns(), again?.least_ns());
+    Some((one - again).abs() / one.min(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use holdwire_bench::measurement::Work;
+
+    use super::*;
+    use crate::rows::ROWS;
+    use crate::servers::SERVE;
+
+    fn result(server: &'static str, class: Class, cpu_ns: u64) -> WorkResult {
+        WorkResult {
+            server,
+            class,
+            rounds: vec![Work {
+                count: 1,
+                seconds: 1.0,
+                server_cpu_ns: cpu_ns,
+                receives: 1,
+                ..Work::default()
+            }],
+            profiles: Vec::new(),
+        }
     }
-    if let [off, on] = results {
-        let (off, on) = (&off.cost, &on.cost);
-        let more = on
-            .bytes_per_connection()
-            .saturating_sub(off.bytes_per_connection());
-        let verdict = match more <= HEARTBEAT_BYTES {
-            true => "within",
-            false => "NOT within",
+
+    #[test]
+    fn ratio_is_to_the_limit_and_what_missed_it_is_said() {
+        let row = ROWS.iter().find(|row| row.name == "1KiB-x500").unwrap();
+        let results = Results::Work(vec![
+            result(LIMIT, Class::Limit, 1000),
+            result(LIMIT_AGAIN, Class::Limit, 1010),
+            result("holdwire-serve", Class::Serve, 1500),
+            result("holdwire-task", Class::Task, 1100),
+        ]);
+
+        let report = RowReport::new(row, results, SERVERS, Vec::new());
+
+        let text = report.markdown();
+        assert!(text.contains("| 1.50 | **missed by 43 %** |"), "{text}");
+        assert!(text.contains("| 1.10 | met (-2 %) |"), "{text}");
+        assert!(text.contains("differ by 1.0 %"), "{text}");
+    }
+
+    #[test]
+    fn misses_of_time_are_no_business_of_the_gate_and_misses_of_calls_are() {
+        let row = ROWS.iter().find(|row| row.name == "64B-p16").unwrap();
+        let timed = Results::Work(vec![
+            result(LIMIT, Class::Limit, 1000),
+            result("holdwire-serve", Class::Serve, 9000),
+        ]);
+        let counted = Results::Syscalls(vec![SyscallResult {
+            server: "holdwire-serve",
+            class: Class::Serve,
+            receives: 1.0 / 16.0,
+            sends: 2.0 / 16.0,
+            others: 0.0,
+            in_flight: 16,
+        }]);
+
+        let misses = |results| {
+            let report = Report {
+                facts: Vec::new(),
+                rows: vec![RowReport::new(row, results, &[SERVE], Vec::new())],
+            };
+            report.counted_misses()
         };
-        let a_ping = (on.server_cpu_ns.saturating_sub(off.server_cpu_ns)) as f64
-            / 1000.0
-            / on.pings.max(1) as f64;
-        let core = on.server_cpu_ns as f64 / 1e7 / on.seconds;
-        let _infallible = writeln!(
-            table,
-            "\nThe heartbeat adds {more} B to a connection, {verdict} the {HEARTBEAT_BYTES} that are promised. \
-             A ping with its pong costs {a_ping:.1} µs; all together {core:.2} % of one core.",
-        );
-    }
-    table
-}
 
-fn syscall_table(results: &[SyscallResult]) -> String {
-    let mut table = String::from(
-        "| server | receives/message | sends/message | other calls/message |\n|---|---:|---:|---:|\n",
-    );
-    for result in results {
-        let _infallible = writeln!(
-            table,
-            "| {} | {:.3} | {:.3} | {:.3} |",
-            result.server, result.receives, result.sends, result.others,
-        );
+        assert_eq!(misses(timed), 0);
+        assert_eq!(misses(counted), 1);
     }
-    table
 }

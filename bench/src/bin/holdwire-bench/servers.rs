@@ -4,24 +4,26 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use holdwire_bench::peer::BROADCAST_PATH;
+
 /// A server to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Server {
     /// Name in the tables.
     pub(crate) name: &'static str,
     /// Path of its pure echo endpoint.
-    pub(crate) path: &'static str,
+    path: &'static str,
     program: Program,
     /// `{address}` stands for the address to listen on.
     arguments: &'static str,
     /// What it can be loaded with.
-    #[expect(dead_code, reason = "for the rows to come")]
     pub(crate) abilities: Abilities,
+    /// Whose goals it has.
+    pub(crate) class: Class,
 }
 
 /// What a server can do: a row measures those that can do what it asks for.
 #[derive(Clone, Copy)]
-#[expect(dead_code, reason = "for the rows to come")]
 pub(crate) struct Abilities {
     /// Echoes on its path.
     pub(crate) echo: bool,
@@ -31,6 +33,31 @@ pub(crate) struct Abilities {
     pub(crate) deflate: bool,
     /// Speaks TLS when it is given a certificate.
     pub(crate) tls: bool,
+}
+
+/// What a row asks of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Echo,
+    Deflate,
+    Broadcast,
+    DeflateBroadcast,
+    Tls,
+}
+
+/// Whose goals a server is held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The least that is possible, or what else the others are held against.
+    Limit,
+    /// `holdwire serve`.
+    Serve,
+    /// The library's `WebSocket`, in a task for each connection.
+    Task,
+    /// `holdwire serve` on more than one shard.
+    MoreShards,
+    /// Somebody else's.
+    Peer,
 }
 
 #[derive(Clone, Copy)]
@@ -54,11 +81,11 @@ pub(crate) const LIMIT_AGAIN: &str = "limit-epoll (again)";
 ///
 /// An echo server over the library is a binary in `src/bin/` and a line here.
 pub(crate) const SERVERS: &[Server] = &[
-    here(LIMIT, "limit-epoll", ECHO),
-    here(LIMIT_AGAIN, "limit-epoll", ECHO),
-    serve("holdwire-serve", "serve --listen {address}"),
-    here("holdwire-lent", "holdwire-lent", ECHO),
-    here("holdwire-task", "holdwire-task", ECHO),
+    limit(LIMIT),
+    limit(LIMIT_AGAIN),
+    SERVE,
+    library("holdwire-lent"),
+    library("holdwire-task"),
     here("tokio-tungstenite", "peer-tokio-tungstenite", BROADCAST),
     Server {
         arguments: "--listen {address} --read-buffer 8192",
@@ -87,6 +114,37 @@ pub(crate) const SERVERS: &[Server] = &[
     script("bun", Program::Bun("bun.mjs")),
 ];
 
+/// The program as it is, but for its limits on numbers of connections and handshakes, which are
+/// there to protect it from such loads.
+pub(crate) const SERVE: Server = serve(
+    "holdwire-serve",
+    "serve --listen {address} --max-connections unlimited --handshakes-per-second unlimited",
+);
+
+/// The program on one shard: what that on two is held against.
+pub(crate) const ONE_SHARD: &str = "one shard";
+/// The same once more, for the noise.
+pub(crate) const ONE_SHARD_AGAIN: &str = "one shard (again)";
+
+/// The program on one shard and on two.
+pub(crate) const SHARD_SERVERS: &[Server] = &[
+    shards(
+        ONE_SHARD,
+        "serve --listen {address} --shards 1",
+        Class::Limit,
+    ),
+    shards(
+        ONE_SHARD_AGAIN,
+        "serve --listen {address} --shards 1",
+        Class::Limit,
+    ),
+    shards(
+        "two shards",
+        "serve --listen {address} --shards 2",
+        Class::MoreShards,
+    ),
+];
+
 /// The program without a heartbeat, and with one of 25 s: the first is what the second is held
 /// against.
 pub(crate) const HEARTBEAT_SERVERS: &[Server] = &[
@@ -104,6 +162,29 @@ const fn serve(name: &'static str, arguments: &'static str) -> Server {
             tls: true,
             ..DEFLATE
         },
+        class: Class::Serve,
+    }
+}
+
+const fn shards(name: &'static str, arguments: &'static str, class: Class) -> Server {
+    Server {
+        class,
+        ..serve(name, arguments)
+    }
+}
+
+const fn limit(name: &'static str) -> Server {
+    Server {
+        class: Class::Limit,
+        ..here(name, "limit-epoll", DEFLATE)
+    }
+}
+
+/// An echo server over the library, in a binary of its own name.
+const fn library(name: &'static str) -> Server {
+    Server {
+        class: Class::Task,
+        ..here(name, name, ECHO)
     }
 }
 
@@ -131,6 +212,7 @@ const fn here(name: &'static str, binary: &'static str, abilities: Abilities) ->
         program: Program::Here(binary),
         arguments: "--listen {address}",
         abilities,
+        class: Class::Peer,
     }
 }
 
@@ -142,6 +224,31 @@ const fn script(name: &'static str, program: Program) -> Server {
 }
 
 impl Server {
+    /// Whether it can do what a row asks for.
+    pub(crate) fn can(&self, need: Need) -> bool {
+        let Abilities {
+            echo,
+            broadcast,
+            deflate,
+            tls,
+        } = self.abilities;
+        match need {
+            Need::Echo => echo,
+            Need::Deflate => echo && deflate,
+            Need::Broadcast => broadcast,
+            Need::DeflateBroadcast => broadcast && deflate,
+            Need::Tls => echo && tls,
+        }
+    }
+
+    /// Path of the endpoint that a row asks for.
+    pub(crate) fn path(&self, need: Need) -> &'static str {
+        match need {
+            Need::Broadcast | Need::DeflateBroadcast => BROADCAST_PATH,
+            Need::Echo | Need::Deflate | Need::Tls => self.path,
+        }
+    }
+
     /// What must be there for it to run: its binary, or what npm installs for it.
     pub(crate) fn binary(&self) -> PathBuf {
         match self.program {

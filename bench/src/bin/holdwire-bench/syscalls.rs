@@ -8,12 +8,13 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use holdwire_bench::measurement::Echo;
+use holdwire_bench::measurement::Work;
 use serde::Serialize;
 
-use crate::child::Running;
+use crate::child::{Running, Setting};
 use crate::progress;
-use crate::servers::{LIMIT_AGAIN, Server};
+use crate::rows::Call;
+use crate::servers::{Class, LIMIT_AGAIN, Server};
 
 const RECEIVES: &[&str] = &["read", "readv", "recvfrom", "recvmsg", "recvmmsg"];
 const SENDS: &[&str] = &["write", "writev", "sendto", "sendmsg", "sendmmsg"];
@@ -28,20 +29,36 @@ const SETTLE: Duration = Duration::from_millis(300);
 #[derive(Serialize)]
 pub(crate) struct SyscallResult {
     pub(crate) server: &'static str,
-    /// Receives per message.
+    #[serde(skip)]
+    pub(crate) class: Class,
+    /// Receives per message or delivery.
     pub(crate) receives: f64,
-    /// Sends per message.
+    /// Sends per message or delivery.
     pub(crate) sends: f64,
-    /// All other calls per message: waiting, waking, memory.
+    /// All other calls per message or delivery: waiting, waking, memory.
     pub(crate) others: f64,
+    /// Messages that come with one write, which is what makes a socket readable once.
+    pub(crate) in_flight: usize,
+}
+
+impl SyscallResult {
+    /// Receives for each time that a socket becomes readable.
+    pub(crate) fn receives_per_event(&self) -> f64 {
+        self.receives * self.in_flight as f64
+    }
+
+    /// Sends for each time that a socket becomes readable.
+    pub(crate) fn sends_per_event(&self) -> f64 {
+        self.sends * self.in_flight as f64
+    }
 }
 
 /// Counts for each server.
-pub(crate) fn run(servers: &[Server], options: &str) -> Vec<SyscallResult> {
+pub(crate) fn run(servers: &[Server], call: &Call) -> Vec<SyscallResult> {
     let mut results = Vec::new();
     for server in servers.iter().filter(|server| server.name != LIMIT_AGAIN) {
         progress::show(&format!("counting system calls: {}", server.name));
-        match count(server, options) {
+        match count(server, call) {
             Ok(result) => results.push(result),
             Err(error) => progress::complain(&format!("{}: {error}", server.name)),
         }
@@ -50,30 +67,37 @@ pub(crate) fn run(servers: &[Server], options: &str) -> Vec<SyscallResult> {
     results
 }
 
-fn count(server: &Server, options: &str) -> io::Result<SyscallResult> {
-    let (short_messages, short) = trace(server, options, SHORT)?;
-    let (long_messages, long) = trace(server, options, LONG)?;
+fn count(server: &Server, call: &Call) -> io::Result<SyscallResult> {
+    let (short_messages, short) = trace(server, call, SHORT)?;
+    let (long_messages, long) = trace(server, call, LONG)?;
     let messages = long_messages.saturating_sub(short_messages).max(1) as f64;
     let per_message =
         |part: fn(&Calls) -> u64| (part(&long) as f64 - part(&short) as f64) / messages;
     Ok(SyscallResult {
         server: server.name,
+        class: server.class,
+        in_flight: call.in_flight,
         receives: per_message(|calls| calls.receives),
         sends: per_message(|calls| calls.sends),
         others: per_message(|calls| calls.others),
     })
 }
 
-fn trace(server: &Server, options: &str, batches: u64) -> io::Result<(u64, Calls)> {
+fn trace(server: &Server, call: &Call, batches: u64) -> io::Result<(u64, Calls)> {
     let summary: PathBuf = env::temp_dir().join(format!("holdwire-bench-{}", process::id()));
     let path = summary.to_string_lossy();
-    let running = Running::start_under(server, &["strace", "-f", "-c", "-o", &path])?;
-    let echo: Echo = running.load("echo", &format!("--batches {batches} {options}"))?;
+    let setting = Setting {
+        wrapper: &["strace", "-f", "-c", "-o", &path],
+        ..Setting::default()
+    };
+    let running = Running::start_in(server, setting)?;
+    let options = format!("--batches {batches} {}", call.options);
+    let work: Work = running.load(call.mode, server.path(call.need), &options)?;
     thread::sleep(SETTLE);
     running.end_under()?;
     let text = fs::read_to_string(&summary)?;
     fs::remove_file(&summary)?;
-    Ok((echo.messages, Calls::read(&text)))
+    Ok((work.count, Calls::read(&text)))
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -9,69 +9,58 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use holdwire_bench::measurement::Echo;
+use holdwire_bench::measurement::Work;
 use holdwire_bench::process::CpuTime;
-use holdwire_bench::wire::{masked_message, unmasked_message};
+use holdwire_bench::wire::RECEIVE_BUFFER;
 use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use crate::{Target, connect};
-
-const RECEIVE_BUFFER: usize = 256 * 1024;
-/// How long a server may be silent on all connections before the run fails.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 10,
-    tv_nsec: 0,
-};
+use crate::message::Message;
+use crate::{PATIENCE, Target, Window, connect};
 
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    window: Window,
     /// Messages in flight on each connection.
     #[arg(long, default_value_t = 1)]
     in_flight: usize,
-    /// Length of the measured window in seconds.
-    #[arg(long, default_value_t = 1.2)]
-    seconds: f64,
-    /// Seconds of load before the window.
-    #[arg(long, default_value_t = 0.2)]
-    warm_up: f64,
-    /// Ends after this many batches on each connection instead, and leaves none under way; the
-    /// window is the whole run.
-    #[arg(long)]
-    batches: Option<u64>,
 }
 
-pub(crate) fn run(options: &Options) -> io::Result<Echo> {
+pub(crate) fn run(options: &Options) -> io::Result<Work> {
     let mut load = Load::open(options)?;
     for index in 0..load.connections.len() {
         load.start_batch(index)?;
     }
-    if options.batches.is_none() {
-        load.run_for(Duration::from_secs_f64(options.warm_up))?;
+    let window = &options.window;
+    if window.batches.is_none() {
+        load.run_for(Duration::from_secs_f64(window.warm_up))?;
     }
-    let (messages, start) = (load.messages, Instant::now());
+    let (messages, receives) = (load.messages, load.receives);
+    let start = Instant::now();
     let server = CpuTime::of(options.target.server_pid)?;
     let own = CpuTime::of(process::id())?;
 
-    match options.batches {
-        None => load.run_for(Duration::from_secs_f64(options.seconds))?,
+    match window.batches {
+        None => load.run_for(Duration::from_secs_f64(window.seconds))?,
         Some(_) => load.run_to_the_end()?,
     }
 
-    let mut echo = Echo {
-        messages: load.messages - messages,
+    let mut work = Work {
+        count: load.messages - messages,
+        wire_bytes: load.wire_bytes,
+        receives: load.receives - receives,
         seconds: start.elapsed().as_secs_f64(),
         load_cpu_ns: CpuTime::of(process::id())?.nanoseconds_since(&own),
-        ..Echo::default()
+        ..Work::default()
     };
-    CpuTime::of(options.target.server_pid)?.since(&server, &mut echo);
-    Ok(echo)
+    CpuTime::of(options.target.server_pid)?.since(&server, &mut work);
+    Ok(work)
 }
 
 struct Load {
@@ -82,8 +71,10 @@ struct Load {
     batch_messages: u64,
     /// Bytes of the answers to one batch.
     answer: usize,
+    wire_bytes: u64,
     buffer: Vec<u8>,
     messages: u64,
+    receives: u64,
     /// Connections that have batches to send or answers to wait for.
     busy: usize,
     events: Vec<Event>,
@@ -103,13 +94,13 @@ struct Connection {
 impl Load {
     /// Opens all connections and checks one echo on each.
     fn open(options: &Options) -> io::Result<Self> {
-        let payload = vec![b'*'; options.target.payload];
-        let (request, expected) = (masked_message(&payload), unmasked_message(&payload));
+        let message = Message::of(&options.target)?;
+        let mut answer = None;
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::with_capacity(options.target.connections);
         for number in 0..options.target.connections {
             let mut stream = connect::open(&options.target, number)?;
-            connect::exchange(&mut stream, &request, &expected)?;
+            answer = Some(message.exchange(&mut stream)?);
             stream.set_nonblocking(true)?;
             let data = EventData::new_u64(number as u64);
             epoll::add(&epoll, &stream, data, EventFlags::IN)?;
@@ -118,18 +109,23 @@ impl Load {
                 sent: 0,
                 received: 0,
                 awaits_room: false,
-                batches: options.batches.unwrap_or(u64::MAX),
+                batches: options.window.batches.unwrap_or(u64::MAX),
             });
         }
+        let Some(answer) = answer else {
+            return Err(io::Error::other("no connection, no echo"));
+        };
         Ok(Self {
             epoll,
             busy: connections.len(),
             connections,
-            batch: request.repeat(options.in_flight),
+            batch: message.frame.repeat(options.in_flight),
             batch_messages: options.in_flight as u64,
-            answer: expected.len() * options.in_flight,
+            answer: (answer.length + answer.payload) * options.in_flight,
+            wire_bytes: answer.payload as u64,
             buffer: vec![0; RECEIVE_BUFFER],
             messages: 0,
+            receives: 0,
             events: Vec::with_capacity(1024),
         })
     }
@@ -179,6 +175,7 @@ impl Load {
             Err(Errno::AGAIN) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        self.receives += 1;
         connection.received += received;
         match connection.received.cmp(&self.answer) {
             Ordering::Less => Ok(()),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use holdwire_bench::measurement::Heartbeat;
 use holdwire_bench::process::{CpuTime, resident_memory};
-use holdwire_bench::wire::{masked_message, masked_pong, pings, unmasked_message};
+use holdwire_bench::wire::{masked_pong, pings};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::idle::settled_memory;
+use crate::message::Message;
 use crate::{Target, connect};
 
 /// How long one wait may take; the window is over at most so much later.
@@ -38,10 +39,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> io::Result<Heartbeat> {
     let target = &options.target;
-    let payload = vec![b'*'; target.payload];
-    let (request, expected) = (masked_message(&payload), unmasked_message(&payload));
+    let message = Message::of(target)?;
     // What a server allocates once, for its first connection, is not charged to the others.
-    connect::exchange(&mut connect::open(target, 0)?, &request, &expected)?;
+    message.exchange(&mut connect::open(target, 0)?)?;
     let base = settled_memory(target)?;
     let mut held = Held::open(target)?;
     let before = settled_memory(target)?;
