@@ -72,7 +72,9 @@ fn run(options: &Options) -> Result<bool, Failure> {
             fuzz::run(&workspace, &runner(24 * 60), each, &options.rest)?;
         }
         Command::Bench => {
-            gate::build(&workspace, &runner(20))?;
+            if !scripts::measures_nothing(&options.rest) {
+                gate::build(&workspace, &runner(20))?;
+            }
             scripts::bench(&workspace, &runner(120), &options.rest)?;
         }
         Command::Endure => {

@@ -146,6 +146,12 @@ pub(crate) fn endure(
     runner.run(script(workspace, &endure)?.args(arguments))
 }
 
+/// Whether the benchmarks are only asked what they can do, which needs no server.
+pub(crate) fn measures_nothing(arguments: &[String]) -> bool {
+    let asks = |argument: &String| matches!(argument.as_str(), "--help" | "-h" | "--list");
+    arguments.iter().any(asks)
+}
+
 /// The benchmarks: a workspace of its own with its own target directory, run in its folder.
 pub(crate) fn bench(
     workspace: &Workspace,
@@ -156,6 +162,9 @@ pub(crate) fn bench(
         let command = outside(workspace, "bench", first);
         with_environment(workspace, command)
     };
+    if measures_nothing(arguments) {
+        return runner.run(cargo(&["run", "--release", "--quiet", "--"])?.args(arguments));
+    }
     setup::node_packages(workspace, runner, "bench/js", "npm-bench")?;
     runner.run(&mut cargo(&["build", "--release", "--bins"])?)?;
     runner.run(cargo(&["run", "--release", "--"])?.args(arguments))?;
