@@ -82,6 +82,7 @@ async def stays(url, *options):
 
 async def line_comes_back(url, connections):
     """`holdwire connect --reconnect` is dropped twice; what is typed then arrives in order."""
+    before = len(connections)
     child = await asyncio.create_subprocess_exec(
         harness.binary(),
         *("connect", "--reconnect", "--linger", "2s", *OURS, url),
@@ -91,7 +92,6 @@ async def line_comes_back(url, connections):
         env=harness.clean_environment(),
     )
     try:
-        before = len(connections)
         for drops, line in enumerate(["first", "second", "third"]):
             while len(connections) - before <= drops:
                 await asyncio.sleep(0.02)
