@@ -127,7 +127,8 @@ impl Future for Counting {
 async fn transport(tcp: TcpStream, inner: &Inner, deadline: Instant) -> Option<Stream> {
     #[cfg(feature = "tls")]
     if let Some(acceptor) = &inner.tls {
-        return match timeout_at(deadline, acceptor.accept(tcp)).await {
+        // Boxed: what a handshake needs is not kept while a request is waited for.
+        return match Box::pin(timeout_at(deadline, acceptor.accept(tcp))).await {
             Ok(Ok(tls)) => Some(tls),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "TLS handshake failed");

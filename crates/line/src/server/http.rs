@@ -93,13 +93,21 @@ pub(super) async fn serve(
             Ok(head) => head?,
             Err(refusal) => {
                 inner.count(refusal.response().status());
-                refuse(stream, refusal.into(), source.peer.ip(), None, inner).await;
+                Box::pin(refuse(
+                    stream,
+                    refusal.into(),
+                    source.peer.ip(),
+                    None,
+                    inner,
+                ))
+                .await;
                 return None;
             }
         };
         let rest = received.split_off(head.length);
         let raw = Bytes::from(std::mem::replace(&mut received, rest));
-        match exchange(stream, head, raw, received, source, inner).await {
+        // Boxed, as is a refusal: who has connected and says nothing holds no place for it.
+        match Box::pin(exchange(stream, head, raw, received, source, inner)).await {
             Next::Open(opened) => return Some(opened),
             Next::Over => return None,
             Next::Request(same, rest) => {
