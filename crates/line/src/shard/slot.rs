@@ -580,3 +580,6 @@ impl<S: Socket> Slot<S> {
         self.cold().rare.get_or_insert_default()
     }
 }
+
+#[cfg(test)]
+mod tests;
