@@ -107,7 +107,11 @@ impl Shard {
 
     /// Goes on with those that were not done in the last turn.
     pub(super) fn go_on(&mut self) {
-        for id in std::mem::take(&mut self.again) {
+        let mut again = std::mem::take(&mut self.again);
+        // Who had several turns is there several times, and would be at each turn once more.
+        again.sort_unstable_by_key(|id| (id.index, id.generation));
+        again.dedup();
+        for id in again {
             if self.slab.find(id).is_some() {
                 self.turn_of(id.index, Slot::go_on);
             }
@@ -513,3 +517,6 @@ impl Session for Nobody {
         holdwire_proto::Flow::Continue
     }
 }
+
+#[cfg(test)]
+mod tests;
