@@ -9,6 +9,7 @@ use holdwire_proto::{Config, Scratch, Variant};
 
 use super::mailbox::Mailbox;
 use super::remote::Remote;
+use super::slab::Id;
 use super::topic::{Publication, Topic};
 use crate::stats::Traffic;
 
@@ -115,14 +116,14 @@ pub(super) fn pieces(publications: &[Publication]) -> impl Iterator<Item = &[Pub
 
 impl Publication {
     /// Whether it comes from this connection of the shard, which does not get it.
-    pub(super) fn is_from(&self, mailbox: &Mailbox, index: u32) -> bool {
-        self.publisher(mailbox) == Some(index)
+    pub(super) fn is_from(&self, mailbox: &Mailbox, id: Id) -> bool {
+        self.publisher(mailbox) == Some(id)
     }
 
-    /// The place of the one that does not get it, if it is on this shard.
-    pub(super) fn publisher(&self, mailbox: &Mailbox) -> Option<u32> {
+    /// The one that does not get it, if it is on this shard; it may be gone.
+    pub(super) fn publisher(&self, mailbox: &Mailbox) -> Option<Id> {
         let Remote { mailbox: own, id } = self.except.as_ref()?;
-        (own.number == mailbox.number).then_some(id.index)
+        (own.number == mailbox.number).then_some(*id)
     }
 }
 

@@ -321,14 +321,14 @@ impl Shard {
     }
 
     fn deliver_piece(&mut self, number: u32, piece: &[Publication]) {
-        for publisher in piece.iter().filter_map(|one| one.publisher(&self.mailbox)) {
-            if let Some(slot) = self.slab.get(publisher) {
-                slot.flags.is_publisher = true;
-            }
-        }
         let Some(local) = self.fanout.get(number) else {
             return;
         };
+        for publisher in piece.iter().filter_map(|one| one.publisher(&self.mailbox)) {
+            if let Some(slot) = self.slab.find(publisher) {
+                slot.flags.is_publisher = true;
+            }
+        }
         let (mut batches, mut slow) = (Batches::default(), Vec::new());
         for &index in &local.subscribers {
             let Some(slot) = self.slab.get(index) else {
@@ -338,7 +338,9 @@ impl Shard {
             let config = &self.configs[usize::from(slot.config)];
             let but_own;
             let batch = if slot.flags.is_publisher {
-                let is_others = |one: &&Publication| !one.is_from(&self.mailbox, index);
+                let generation = slot.generation;
+                let own = Id { index, generation };
+                let is_others = |one: &&Publication| !one.is_from(&self.mailbox, own);
                 let others = piece.iter().filter(is_others);
                 but_own = Batch::of(others, variant, config, scratch);
                 but_own.as_ref()
@@ -365,7 +367,7 @@ impl Shard {
         // Made for all of them, and counted for none.
         self.tools.moved.deflated += self.tools.scratch.take_deflated();
         for publisher in piece.iter().filter_map(|one| one.publisher(&self.mailbox)) {
-            if let Some(slot) = self.slab.get(publisher) {
+            if let Some(slot) = self.slab.find(publisher) {
                 slot.flags.is_publisher = false;
             }
         }

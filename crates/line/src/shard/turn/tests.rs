@@ -214,6 +214,36 @@ fn a_peer_that_floods_has_one_turn_in_each_of_the_shard() {
 }
 
 #[test]
+fn a_new_connection_gets_what_the_last_one_at_its_place_published() {
+    let (mut ground, topic) = (Ground::new(), Topic::new());
+    let (subscriber, mut other) = ground.open(echo);
+    let (publisher, _gone) = ground.open(echo);
+    subscriber.join(&topic);
+    ground.obey();
+
+    assert_eq!(
+        topic.publish_from(&publisher, Prepared::text("news")),
+        Flow::Continue
+    );
+    ground.shard.obey(Command::To(publisher.id, Order::Cut));
+    let (newcomer, mut client) = ground.open(echo);
+    assert_eq!(newcomer.id.index, publisher.id.index);
+    ground
+        .shard
+        .obey(Command::To(newcomer.id, Order::Join(topic.clone())));
+    ground.obey();
+    newcomer.wake();
+    ground.obey();
+
+    assert_eq!(read(&mut client), "from 0");
+    assert_eq!(read(&mut client), "news");
+    assert_eq!(
+        (read(&mut other), read(&mut other)),
+        ("from 0".into(), "news".into())
+    );
+}
+
+#[test]
 fn a_publisher_does_not_get_its_own_and_all_others_get_everything_in_order() {
     let (mut ground, topic) = (Ground::new(), Topic::new());
     let mut all: Vec<(Remote, Client)> = (0..3).map(|_| ground.open(echo)).collect();
