@@ -93,8 +93,9 @@ impl Mailbox {
         };
         let waker = queue.waker.take();
         drop(queue);
-        // Outside of the lock: what is dropped may ask for the mailbox itself.
-        drop(refused);
+        if let Some(command) = refused {
+            self.leave_undone(command);
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -127,7 +128,17 @@ impl Mailbox {
         queue.is_closed = true;
         let left = std::mem::take(&mut queue.commands);
         drop(queue);
-        drop(left);
+        for command in left {
+            self.leave_undone(command);
+        }
+    }
+
+    /// Drops what nobody will do: outside of the lock, for what is dropped may ask for the mailbox
+    /// itself. A connection that was on its way does not arrive.
+    fn leave_undone(&self, command: Command) {
+        if matches!(command, Command::Open(..)) {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -312,3 +312,16 @@ fn when_all_are_gone_nothing_is_left_behind() {
     assert!(ground.shard.guards.is_empty());
     assert_eq!(format!("{topic:?}"), "Topic { next: 0, shards: 0, .. }");
 }
+
+#[test]
+fn a_shard_that_ends_early_gives_back_the_connections_on_their_way_to_it() {
+    let mut ground = Ground::new();
+    let (_, _open) = ground.open(echo);
+    let (opening, _client) = ground.opening(echo);
+    ground.mailbox.open(opening, ground.ticket());
+
+    let (mailbox, given_back) = (Arc::clone(&ground.mailbox), Arc::clone(&ground.given_back));
+    drop(ground.shard);
+    assert_eq!(given_back.load(Ordering::Relaxed), 1);
+    assert_eq!(mailbox.open.load(Ordering::Relaxed), 0);
+}
