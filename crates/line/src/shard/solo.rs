@@ -32,9 +32,9 @@ pub(crate) async fn run(
     request: Request<()>,
     owner: Arc<dyn Owner>,
 ) {
-    let mailbox = Mailbox::new();
+    let mailbox = Open(Mailbox::new());
     let mut solo = Solo {
-        session: make(request, Remote::new(Arc::clone(&mailbox), ONLY)),
+        session: make(request, Remote::new(Arc::clone(&mailbox.0), ONLY)),
         shared: Arc::clone(&socket.handle.0),
         topics: Vec::new(),
         is_paused: false,
@@ -63,8 +63,17 @@ struct Solo {
     is_paused: bool,
     /// What the owner knows of.
     told: Stats,
-    mailbox: Arc<Mailbox>,
+    mailbox: Open,
     owner: Arc<dyn Owner>,
+}
+
+/// A mailbox that takes nothing more when this is dropped.
+struct Open(Arc<Mailbox>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// A topic, and what of it was left out and not told yet.
@@ -101,7 +110,7 @@ impl Solo {
             if let Poll::Ready(lent) = lent {
                 return Poll::Ready(lent.is_err());
             }
-            if mailbox.poll_take(cx, commands).is_ready() {
+            if mailbox.0.poll_take(cx, commands).is_ready() {
                 return Poll::Ready(false);
             }
             if has_skipped {
@@ -149,7 +158,7 @@ impl Solo {
         if self.topics.iter().any(|joined| joined.topic == topic) {
             return;
         }
-        let next = topic.attach(&self.mailbox);
+        let next = topic.attach(&self.mailbox.0);
         self.topics.push(Joined {
             topic: topic.clone(),
             skipped: None,
@@ -160,15 +169,15 @@ impl Solo {
     fn leave(&mut self, topic: &Topic) {
         let has_left = |joined: &mut Joined| joined.topic == *topic;
         for left in self.topics.extract_if(.., has_left) {
-            left.topic.detach(&self.mailbox);
+            left.topic.detach(&self.mailbox.0);
         }
     }
 
     fn deliver(&mut self, topic: &Topic) {
         let mut publications = Vec::new();
-        topic.take(&self.mailbox, &mut publications);
+        topic.take(&self.mailbox.0, &mut publications);
         for publication in publications {
-            if publication.publisher(&self.mailbox).is_none() {
+            if publication.publisher(&self.mailbox.0).is_none() {
                 self.hand_over(topic, &publication);
             }
         }
@@ -228,9 +237,9 @@ fn report(shared: &Shared, told: &mut Stats, owner: &Arc<dyn Owner>) {
 
 impl Drop for Solo {
     fn drop(&mut self) {
-        self.mailbox.close();
+        self.mailbox.0.close();
         for joined in &self.topics {
-            joined.topic.detach(&self.mailbox);
+            joined.topic.detach(&self.mailbox.0);
         }
     }
 }
