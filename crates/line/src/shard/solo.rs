@@ -1,12 +1,14 @@
 //! A session in a task of its own: over TLS, and in a server without shards.
 
+use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use holdwire_proto::{Event, Flow, Handler, SendError, Sender};
+use holdwire_proto::{Event, Flow, Handler, Message, SendError, Sender};
 use http::Request;
+use tokio::sync::oneshot;
 
 use super::mailbox::{Command, Mailbox, Order};
 use super::opening::{Make, Owner};
@@ -39,6 +41,7 @@ pub(crate) async fn run(
         topics: Vec::new(),
         is_paused: false,
         told: Stats::default(),
+        waiting: VecDeque::new(),
         mailbox,
         owner,
     };
@@ -49,7 +52,7 @@ pub(crate) async fn run(
             break;
         }
         for command in commands.drain(..) {
-            solo.obey(command, &socket).await;
+            solo.obey(command);
         }
         solo.tell_skipped();
     }
@@ -63,9 +66,13 @@ struct Solo {
     is_paused: bool,
     /// What the owner knows of.
     told: Stats,
+    /// Messages that wait for room, and who waits until they are queued.
+    waiting: VecDeque<(Message, Done)>,
     mailbox: Open,
     owner: Arc<dyn Owner>,
 }
+
+type Done = oneshot::Sender<Result<(), Error>>;
 
 /// A mailbox that takes nothing more when this is dropped.
 struct Open(Arc<Mailbox>);
@@ -92,6 +99,7 @@ impl Solo {
             topics,
             is_paused,
             told,
+            waiting,
             mailbox,
             owner,
         } = self;
@@ -113,6 +121,7 @@ impl Solo {
             if mailbox.0.poll_take(cx, commands).is_ready() {
                 return Poll::Ready(false);
             }
+            send_waiting(shared, waiting, Some(cx));
             if has_skipped {
                 let mut state = shared.lock();
                 state.wait(cx);
@@ -128,12 +137,13 @@ impl Solo {
         .await
     }
 
-    async fn obey(&mut self, command: Command, socket: &WebSocket) {
+    fn obey(&mut self, command: Command) {
         match command {
             Command::To(_, Order::Send(message, done)) => {
-                let sent = socket.send(message).await.map_err(|_| Error::Closed);
-                // Nobody need be waiting any more.
-                let _ = done.send(sent);
+                self.waiting.push_back((message, done));
+                if self.waiting.len() == 1 {
+                    send_waiting(&self.shared, &mut self.waiting, None);
+                }
             }
             Command::To(_, Order::Close(code, reason)) => self.shared.lock().close(code, &reason),
             Command::To(_, Order::Cut) => self.shared.lock().cut(),
@@ -220,6 +230,30 @@ impl Solo {
 
     fn report(&mut self) {
         report(&self.shared, &mut self.told, &self.owner);
+    }
+}
+
+/// Queues messages that wait for room, in their order; where there is none, the task of `cx` is
+/// woken when there is.
+fn send_waiting(
+    shared: &Shared,
+    waiting: &mut VecDeque<(Message, Done)>,
+    cx: Option<&Context<'_>>,
+) {
+    while let Some((message, _)) = waiting.front() {
+        let mut state = shared.lock();
+        let sent = state.send(message);
+        if sent == Err(SendError::Full) {
+            if let Some(cx) = cx {
+                state.wait(cx);
+            }
+            return;
+        }
+        drop(state);
+        if let Some((_, done)) = waiting.pop_front() {
+            // Nobody need be waiting any more.
+            let _ = done.send(sent.map_err(|_| Error::Closed));
+        }
     }
 }
 
