@@ -27,6 +27,9 @@ const ONLY: Id = Id {
     generation: 0,
 };
 
+/// How often commands are taken before others have their turn.
+const LOOKS: u32 = 8;
+
 /// Runs the session of a connection until the connection has ended.
 pub(crate) async fn run(
     mut socket: WebSocket,
@@ -42,6 +45,7 @@ pub(crate) async fn run(
         is_paused: false,
         told: Stats::default(),
         waiting: VecDeque::new(),
+        looks: 0,
         mailbox,
         owner,
     };
@@ -68,6 +72,8 @@ struct Solo {
     told: Stats,
     /// Messages that wait for room, and who waits until they are queued.
     waiting: VecDeque<(Message, Done)>,
+    /// How often there were commands since the task last went to sleep for their sake.
+    looks: u32,
     mailbox: Open,
     owner: Arc<dyn Owner>,
 }
@@ -100,6 +106,7 @@ impl Solo {
             is_paused,
             told,
             waiting,
+            looks,
             mailbox,
             owner,
         } = self;
@@ -118,7 +125,14 @@ impl Solo {
             if let Poll::Ready(lent) = lent {
                 return Poll::Ready(lent.is_err());
             }
+            // Who asks for something whenever it is asked keeps neither the driver nor the thread.
+            if *looks == LOOKS {
+                *looks = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if mailbox.0.poll_take(cx, commands).is_ready() {
+                *looks += 1;
                 return Poll::Ready(false);
             }
             send_waiting(shared, waiting, Some(cx));
