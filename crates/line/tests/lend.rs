@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use common::{Task, frames, pair, server, text};
 use holdwire::proto::{Event, Flow, Sender};
 use holdwire::{Config, Message};
+use tokio::sync::Notify;
 
 #[tokio::test(start_paused = true)]
 async fn a_message_is_lent_where_it_lies() {
@@ -43,6 +44,29 @@ async fn all_replies_to_one_read_leave_in_one_write() {
 
     assert_eq!(peer.wire().writes, 1);
     assert_eq!(frames(&peer.take()).len(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_after_a_pause_reads_on_though_what_was_kept_is_no_whole_message() {
+    let (mut socket, driver, peer) = server(Config::default());
+    let resumed = Arc::new(Notify::new());
+    let resuming = Arc::clone(&resumed);
+    let mut task = Task::new(driver.run(async move {
+        let pause = |_: Event<'_>, _: &mut Sender<'_>| Flow::Pause;
+        socket.lend(pause).await.unwrap();
+        resuming.notified().await;
+        socket.lend(echo).await
+    }));
+    let second = text("second");
+    peer.send(&[&text("first"), &second[..8]].concat());
+    assert!(task.run().is_pending());
+    resumed.notify_one();
+    assert!(task.run_if_woken().is_pending());
+
+    peer.send(&second[8..]);
+    assert!(task.run_if_woken().is_pending());
+
+    assert_eq!(frames(&peer.take()), [(0x1, b"second".to_vec())]);
 }
 
 #[tokio::test(start_paused = true)]

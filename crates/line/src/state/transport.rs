@@ -107,9 +107,10 @@ impl State {
                 self.with_intake(tools, |connection, cx, intake| {
                     lend(connection, cx, &mut [], intake);
                 });
-            } else {
-                self.poll_transport(cx, tools, lend);
+                // Then the transport: nobody may have asked it for more since the pause.
+                continue;
             }
+            self.poll_transport(cx, tools, lend);
             if !self.connection.is_paused() {
                 break;
             }
