@@ -1,6 +1,7 @@
 //! The shards of a server: started with it, given the connections that are for them.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -80,6 +81,15 @@ impl Hosting {
             total: permits.total.clone(),
         }
     }
+
+    /// Tells the observer, whose failure is not to end a shard with all its connections.
+    fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer
+            && catch_unwind(AssertUnwindSafe(|| tell(&**observer))).is_err()
+        {
+            tracing::warn!("an observer panicked");
+        }
+    }
 }
 
 impl Owner for Hosting {
@@ -96,16 +106,12 @@ impl Owner for Hosting {
     }
 
     fn moved(&self, received: &Traffic, sent: &Traffic) {
-        if let Some(observer) = &self.observer {
-            observer.traffic(received, sent);
-        }
+        self.observe(|observer| observer.traffic(received, sent));
     }
 
     fn closed(&self, closed: &Closed, stats: &Stats, open: Duration) {
         tracing::debug!(%closed, "connection closed");
-        if let Some(observer) = &self.observer {
-            observer.closed(closed, stats, open);
-        }
+        self.observe(|observer| observer.closed(closed, stats, open));
         self.total.give_back();
         self.handle.count_down();
     }
