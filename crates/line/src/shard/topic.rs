@@ -11,6 +11,9 @@ use super::remote::Remote;
 /// Bytes published and not handed out by some shard, above which publishers are to wait.
 const CROWDED: usize = 4 * 1024 * 1024;
 
+/// Bytes that a publication costs besides its payload, about: many without one are many bytes too.
+const COST: usize = 256;
+
 /// What is published goes to every connection that has joined, in one order for all.
 ///
 /// A publication is numbered and encoded once, and handed once to each shard that has subscribers,
@@ -76,6 +79,7 @@ struct Feed {
 struct Branch {
     mailbox: Arc<Mailbox>,
     publications: Vec<Publication>,
+    /// What they cost.
     bytes: usize,
 }
 
@@ -131,7 +135,7 @@ impl Topic {
             if branch.publications.is_empty() {
                 asleep.push(Arc::clone(&branch.mailbox));
             }
-            branch.bytes += message.payload().len();
+            branch.bytes += COST + message.payload().len();
             is_crowded |= branch.bytes > CROWDED;
             branch.publications.push(Publication {
                 number,
@@ -254,3 +258,6 @@ impl fmt::Debug for Topic {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
