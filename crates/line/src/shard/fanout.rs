@@ -192,3 +192,6 @@ impl Fanout {
         number
     }
 }
+
+#[cfg(test)]
+mod tests;

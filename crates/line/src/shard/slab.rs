@@ -124,3 +124,6 @@ impl Links for Slab {
             .timer
     }
 }
+
+#[cfg(test)]
+mod tests;
