@@ -16,10 +16,15 @@ use crate::stats::Traffic;
 /// Bytes of publications that are put together into one write.
 const BATCH: usize = 64 * 1024;
 
+/// Publications that are put together: each of their publishers gets a batch without its own.
+const PUBLICATIONS: usize = 256;
+
 /// The topics that connections of this shard have joined.
 #[derive(Default)]
 pub(super) struct Fanout {
     topics: Vec<Option<Local>>,
+    /// Numbers that no topic has.
+    free: Vec<u32>,
     numbers: HashMap<usize, u32>,
     /// Subscribers from whom something was kept that they do not know of yet.
     pub(super) skipping: usize,
@@ -107,7 +112,7 @@ pub(super) fn pieces(publications: &[Publication]) -> impl Iterator<Item = &[Pub
             length += publication.message.payload().len();
             length <= BATCH
         };
-        let count = rest.iter().take_while(fits).count();
+        let count = rest.iter().take(PUBLICATIONS).take_while(fits).count();
         let (piece, left) = rest.split_at(count.max(1).min(rest.len()));
         rest = left;
         (!piece.is_empty()).then_some(piece)
@@ -170,6 +175,7 @@ impl Fanout {
             local.topic.detach(mailbox);
             self.numbers.remove(&local.topic.address());
             self.topics[number as usize] = None;
+            self.free.push(number);
         } else if local.subscribers.len() * 4 < local.subscribers.capacity() {
             local.subscribers.shrink_to(local.subscribers.len() * 2);
         }
@@ -177,17 +183,15 @@ impl Fanout {
     }
 
     fn add(&mut self, topic: &Topic) -> u32 {
-        let free = self.topics.iter().position(Option::is_none);
-        let place = free.unwrap_or_else(|| {
+        let number = self.free.pop().unwrap_or_else(|| {
             self.topics.push(None);
-            self.topics.len() - 1
+            u32::try_from(self.topics.len() - 1).unwrap_or(u32::MAX)
         });
-        self.topics[place] = Some(Local {
+        self.topics[number as usize] = Some(Local {
             topic: topic.clone(),
             subscribers: Vec::new(),
             skipped: HashMap::new(),
         });
-        let number = u32::try_from(place).unwrap_or(u32::MAX);
         self.numbers.insert(topic.address(), number);
         number
     }
