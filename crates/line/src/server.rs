@@ -359,6 +359,7 @@ impl Server {
         let mut loops = JoinSet::new();
         for listener in self.listeners {
             tcp::tune(&listener, patience);
+            tcp::widen(&listener);
             loops.spawn(accept::accept_all(listener, Arc::clone(&inner)));
         }
         while loops.join_next().await.is_some() {}

@@ -34,6 +34,24 @@ pub(crate) fn tune<S: std::os::fd::AsFd>(socket: &S, patience: Option<Duration>)
     }
 }
 
+/// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`).
+///
+/// Everybody who comes back at once is more than the 128 that a listener has otherwise: whose SYN
+/// finds no place tries again a second later.
+#[cfg(unix)]
+const BACKLOG: i32 = 4096;
+
+/// Lets more connections wait to be accepted than a listener does by itself.
+#[cfg(unix)]
+pub(crate) fn widen<S: std::os::fd::AsFd>(listener: &S) {
+    // One that cannot be told works all the same.
+    drop(socket2::SockRef::from(listener).listen(BACKLOG));
+}
+
+/// Nothing that this system could be told.
+#[cfg(not(unix))]
+pub(crate) fn widen<S>(_: &S) {}
+
 /// Nothing that this system could be told.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 pub(crate) fn tune<S>(_: &S, _: Option<Duration>) {}
@@ -54,6 +72,21 @@ mod tests {
         let timeout = accepted.tcp_user_timeout().unwrap();
         assert_eq!(timeout, Some(Duration::from_secs(45)));
         assert_eq!(accepted.tcp_notsent_lowat().unwrap(), UNSENT);
+    }
+
+    #[test]
+    fn more_than_the_usual_128_can_wait_to_be_accepted() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        widen(&listener);
+        let address = listener.local_addr().unwrap();
+
+        // Nobody accepts: beyond the backlog no connection is made, however long one waits.
+        let patience = Duration::from_secs(10);
+        let waiting: Vec<_> = (0..400)
+            .map(|_| std::net::TcpStream::connect_timeout(&address, patience).unwrap())
+            .collect();
+
+        assert_eq!(waiting.len(), 400);
     }
 
     #[test]
