@@ -34,6 +34,10 @@
 //! all answers to one read leave in one write. A client's `connect` spawns a small task for it;
 //! `Client::open` hands it to the caller. [`WebSocket::undriven`] has none.
 //!
+//! **Many connections.** With the feature `shard` an [`Endpoint`] may be made of sessions, which are
+//! called with each event, on a thread that serves many connections without a task for any of them;
+//! and a topic hands one message to all who have joined it. See the module `shard`.
+//!
 //! **What is limited.** Messages, frames, fragments, the send queue, every wait: see [`Limits`],
 //! [`ServerLimits`] and `Client`. A peer that stops reading ends with its reason.
 //!
@@ -52,6 +56,7 @@
 //! | `client` | yes | `connect`, `Client`, `Proxy`, `Line` |
 //! | `tls` | yes | `wss` for both ends, by rustls with ring: the module `tls` |
 //! | `deflate` | yes | permessage-deflate (RFC 7692), off until a [`Config`] asks for it |
+//! | `shard` | no | sessions, topics, and threads that serve many connections each: the module `shard` |
 //! | `stream` | no | `Stream` and `Sink` for [`WebSocket`] |
 //! | `fallback` | no | the rest of HTTP on the same port, by a tower service such as an axum `Router` |
 
