@@ -25,8 +25,9 @@ holdwire {version}
 
   Open       {http}://{place}
 
-  WebSocket  {ws}://{place}       {root}
-             {ws}://{place}/echo  echoes whatever comes
+  WebSocket  {ws}://{place}            {root}
+             {ws}://{place}/echo       echoes whatever comes
+             {ws}://{place}/broadcast  hands it to all others there
   Try        holdwire connect {ws}://{place}
   Also       /classic  /health  /metrics
   Listens    {addresses}
@@ -128,10 +129,11 @@ mod tests {
         let text = banner_of(&flags, &["127.0.0.1:3000", "[::1]:3000"]);
 
         assert!(
-            text.contains("ws://localhost:3000       greets\n"),
+            text.contains("ws://localhost:3000            greets\n"),
             "{text}"
         );
         assert!(text.contains("ws://localhost:3000/echo "), "{text}");
+        assert!(text.contains("ws://localhost:3000/broadcast "), "{text}");
         assert!(
             text.contains("message 16MiB, frame 16MiB, 4096 fragments"),
             "{text}"
