@@ -126,8 +126,8 @@ pub const SETTINGS: &[SettingSpec] = &[
         arity: Arity::One,
         value_name: "TEXT",
         default: &["HeartBeat"],
-        help: "A text message that / answers with itself and keeps to itself: a ping for pages; an \
-               empty text for none",
+        help: "A text message that / and /broadcast answer with itself and keep to themselves: a ping \
+               for pages; an empty text for none",
     },
     SettingSpec {
         name: "deflate",
@@ -135,7 +135,8 @@ pub const SETTINGS: &[SettingSpec] = &[
         arity: Arity::Switch,
         value_name: "BOOL",
         default: &["false"],
-        help: "Compresses on / when the peer offers permessage-deflate; /echo always does",
+        help: "Compresses on / and /broadcast when the peer offers permessage-deflate; /echo always \
+               does",
     },
     SettingSpec {
         name: "subprotocol",
@@ -152,8 +153,9 @@ pub const SETTINGS: &[SettingSpec] = &[
         arity: Arity::List,
         value_name: "ORIGIN",
         default: &[],
-        help: "Whose pages may open /: scheme://host[:port], null (opened from a file) or any; \
-               when none is named: this server's own and, on loopback, those of this machine",
+        help: "Whose pages may open / and /broadcast: scheme://host[:port], null (opened from a file) \
+               or any; when none is named: this server's own and, on loopback, those of this \
+               machine",
     },
     SettingSpec {
         name: "demo",
