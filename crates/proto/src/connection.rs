@@ -6,33 +6,33 @@ mod compression;
 #[cfg(not(feature = "deflate"))]
 #[path = "connection/no_compression.rs"]
 mod compression;
+mod handler;
 mod inbound;
 mod input;
 mod outbound;
 mod prepared;
 mod scratch;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use self::compression::Agreed;
 use self::compression::{Inflation, InflationContext};
+pub use self::handler::{Event, Flow, Handler};
 use self::inbound::{Inbound, Received};
 use self::input::{Copying, InPlace, Input};
 use self::outbound::Outbound;
 pub use self::outbound::Sender;
 pub use self::prepared::{Prepared, Variant};
 pub use self::scratch::{Compression, Keys, Scratch, Sent};
-use crate::close::{self, CloseCode, Closing};
+use crate::close::{self, CloseCode};
 use crate::config::{Config, LINGER_BYTES, LINGER_TIME};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateParams;
 use crate::error::{Ended, Violation};
 use crate::frame::Opcode;
 use crate::heartbeat::{Beat, Heartbeat};
-use crate::message::Message;
 use crate::output::Output;
 use crate::time::{self, Deadline, Tick};
 
@@ -56,75 +56,6 @@ pub struct Context<'a> {
     pub output: &'a mut Output,
     /// Buffers, codecs and masking keys, shared by all connections of a thread.
     pub scratch: &'a mut Scratch,
-}
-
-/// What a connection hands to the application.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A whole text message: borrowed from the input when it lay there whole, else owned.
-    Text(Cow<'a, str>),
-    /// A whole binary message.
-    Binary(Cow<'a, [u8]>),
-    /// A Ping; it has been answered.
-    Ping(&'a [u8]),
-    /// A Pong.
-    Pong(&'a [u8]),
-    /// The peer's Close frame; nothing follows. It is answered when the handler returns.
-    Close(Closing<'a>),
-}
-
-impl Event<'_> {
-    /// The message, owned; `None` for anything else.
-    #[must_use]
-    pub fn into_message(self) -> Option<Message> {
-        match self {
-            Self::Text(text) => Some(Message::Text(text.into())),
-            Self::Binary(Cow::Borrowed(bytes)) => Some(bytes.into()),
-            Self::Binary(Cow::Owned(bytes)) => Some(bytes.into()),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> From<&'a Message> for Event<'a> {
-    fn from(message: &'a Message) -> Self {
-        match message {
-            Message::Text(text) => Self::Text(Cow::Borrowed(text)),
-            Message::Binary(bytes) => Self::Binary(Cow::Borrowed(bytes)),
-        }
-    }
-}
-
-/// Whether the application takes another event now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// Go on.
-    Continue,
-    /// Keep the unread rest until [`Connection::resume`].
-    Pause,
-}
-
-/// The application's side: what every driver calls.
-///
-/// Closures of the same shape are handlers.
-pub trait Handler {
-    /// Takes one event; answers go through `sender` and leave with the same write.
-    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow;
-
-    /// Whether messages were taken that the application has not seen yet.
-    ///
-    /// Then the end of the connection waits for [`Connection::resume`], though no longer than half
-    /// the close timeout: an application may answer what came before a Close frame or a violation
-    /// of the protocol (RFC 6455 §5.5.1).
-    fn has_unseen(&self) -> bool {
-        false
-    }
-}
-
-impl<F: FnMut(Event<'_>, &mut Sender<'_>) -> Flow> Handler for F {
-    fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
-        self(event, sender)
-    }
 }
 
 /// One WebSocket connection, either end, after the opening handshake.
