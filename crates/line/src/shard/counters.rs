@@ -20,19 +20,19 @@ impl Counters {
             sent.payload,
             sent.bytes,
         ];
-        let mut counts = self.counts;
-        let fits = counts.iter_mut().zip(added).all(|(count, added)| {
-            let sum = u32::try_from(added)
-                .ok()
-                .and_then(|added| count.checked_add(added));
-            *count = sum.unwrap_or_default();
-            sum.is_some()
-        });
-        if fits {
-            self.counts = counts;
-            return;
+        let mut sums = self.counts.map(u64::from);
+        let mut bits = 0;
+        for (sum, added) in sums.iter_mut().zip(added) {
+            *sum = sum.saturating_add(added);
+            bits |= *sum;
         }
-        self.spill(step, large);
+        if bits > u64::from(u32::MAX) {
+            return self.spill(step, large);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "looked at just now")]
+        {
+            self.counts = sums.map(|sum| sum as u32);
+        }
     }
 
     /// Moves everything to `large`, together with what has happened.

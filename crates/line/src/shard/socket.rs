@@ -105,11 +105,15 @@ pub(super) fn write_all(
 }
 
 /// Writes once what comes first; says how much there was.
+#[inline]
 fn write_slices(socket: &mut impl Socket, output: &Output) -> (usize, Result<usize, ErrorKind>) {
+    let first = output.chunk();
+    if first.len() == output.len() {
+        return (first.len(), write_once(socket, first));
+    }
     let mut slices = [IoSlice::new(&[]); SLICES];
     match output.chunks_vectored(&mut slices) {
         0 => (0, Ok(0)),
-        1 => (slices[0].len(), write_once(socket, &slices[0])),
         count => {
             let slices = &slices[..count];
             let offered = slices.iter().map(|slice| slice.len()).sum();
@@ -121,6 +125,9 @@ fn write_slices(socket: &mut impl Socket, output: &Output) -> (usize, Result<usi
 /// Writes once; zero bytes when the socket takes nothing now.
 #[inline]
 pub(super) fn write_once(socket: &mut impl Socket, bytes: &[u8]) -> Result<usize, ErrorKind> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
     taken(|| socket.write(bytes))
 }
 
