@@ -12,6 +12,7 @@ mod input;
 mod outbound;
 mod prepared;
 mod scratch;
+mod spares;
 
 use std::fmt;
 use std::time::Duration;
@@ -456,10 +457,11 @@ impl Connection {
             config,
             self.outbound.role,
         );
-        let Some(received) = self
+        let (limits, spares) = (&config.limits, &mut scratch.spares);
+        let next = self
             .inbound
-            .next(input, masked, &config.limits, &mut inflation)?
-        else {
+            .next(input, masked, limits, &mut inflation, spares)?;
+        let Some(received) = next else {
             return Ok(Step::Dry);
         };
         let mut sender = Sender {

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
+use crate::connection::Scratch;
 use crate::frame::{Expected, Head};
 
 /// Pongs that may wait unsent before the newest replaces the rest (RFC 6455 §5.5.3 allows it).
@@ -12,6 +13,10 @@ const WAITING_PONGS: usize = 16;
 
 /// A buffer larger than this is given back when it has been written.
 const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// A buffer that one thread's connections use in turn is kept up to this size: it held the answers
+/// to all that is read at once.
+const KEPT_BY_THREAD: usize = 512 * 1024;
 
 /// Fewer written bytes than this are not worth moving the rest.
 const COMPACT_FROM: usize = 4 * 1024;
@@ -149,15 +154,69 @@ impl Output {
         *self = Self::default();
     }
 
-    fn written(&mut self) {
+    /// As [`Buf::advance`], for an output that serves all connections of a thread, or what was moved
+    /// out of it: the memory of long messages that are written goes to `scratch` for those that come
+    /// ([`Scratch::reclaim`]), and when nothing waits a buffer of at most 512 KiB is kept.
+    ///
+    /// # Panics
+    /// As [`Buf::advance`], when fewer than `count` bytes wait.
+    pub fn advance_reclaiming(&mut self, count: usize, scratch: &mut Scratch) {
+        self.advance_with(count, KEPT_BY_THREAD, |bytes| scratch.reclaim(bytes));
+    }
+
+    fn written(&mut self, kept: usize) {
         self.start = 0;
         self.done = 0;
         self.front = 0;
         self.pongs = VecDeque::new();
-        if self.buffer.capacity() > KEPT_CAPACITY {
+        if self.buffer.capacity() > kept {
             self.buffer = Vec::new();
         } else {
             self.buffer.clear();
+        }
+    }
+
+    /// Moves on by `count` bytes; `done` takes the shared ones that are written whole. When nothing
+    /// waits any more, a buffer of at most `kept` bytes is kept.
+    fn advance_with(&mut self, mut count: usize, kept: usize, mut done: impl FnMut(Bytes)) {
+        assert!(count <= self.len(), "advanced beyond what waits");
+        self.done += count as u64;
+        // Where frames begin matters only as long as something waits.
+        let is_all = count == self.len();
+        while count > 0 {
+            let own = self.own();
+            if !own.is_empty() {
+                let step = own.len().min(count);
+                let front = if is_all {
+                    0
+                } else {
+                    pass(self.front, own, step)
+                };
+                self.front = front;
+                self.start += step;
+                count -= step;
+            } else if let Some(shared) = self.shared.front_mut() {
+                let step = shared.bytes.len().min(count);
+                if !is_all {
+                    self.front = pass(self.front, &shared.bytes, step);
+                }
+                shared.bytes.advance(step);
+                self.shared_length -= step;
+                count -= step;
+                if shared.bytes.is_empty()
+                    && let Some(shared) = self.shared.pop_front()
+                {
+                    done(shared.bytes);
+                }
+            } else {
+                self.place_pong();
+            }
+        }
+        self.count_pongs();
+        if self.is_empty() {
+            self.written(kept);
+        } else {
+            self.compact();
         }
     }
 
@@ -219,44 +278,8 @@ impl Buf for Output {
         count
     }
 
-    fn advance(&mut self, mut count: usize) {
-        assert!(count <= self.len(), "advanced beyond what waits");
-        self.done += count as u64;
-        // Where frames begin matters only as long as something waits.
-        let is_all = count == self.len();
-        while count > 0 {
-            let own = self.own();
-            if !own.is_empty() {
-                let step = own.len().min(count);
-                let front = if is_all {
-                    0
-                } else {
-                    pass(self.front, own, step)
-                };
-                self.front = front;
-                self.start += step;
-                count -= step;
-            } else if let Some(shared) = self.shared.front_mut() {
-                let step = shared.bytes.len().min(count);
-                if !is_all {
-                    self.front = pass(self.front, &shared.bytes, step);
-                }
-                shared.bytes.advance(step);
-                self.shared_length -= step;
-                count -= step;
-                if shared.bytes.is_empty() {
-                    self.shared.pop_front();
-                }
-            } else {
-                self.place_pong();
-            }
-        }
-        self.count_pongs();
-        if self.is_empty() {
-            self.written();
-        } else {
-            self.compact();
-        }
+    fn advance(&mut self, count: usize) {
+        self.advance_with(count, KEPT_CAPACITY, drop);
     }
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::compression::Inflation;
 use super::input::Input;
+use super::spares::{LARGE, Spares};
 use crate::config::Limits;
 use crate::error::Violation;
 use crate::frame::{Expected, Head, MAX_CONTROL_PAYLOAD, MAX_HEAD, Opcode};
@@ -134,6 +135,7 @@ impl Inbound {
         masked: bool,
         limits: &Limits,
         inflation: &'a mut Inflation<'_>,
+        spares: &mut Spares,
     ) -> Result<Option<Received<'a>>, Violation> {
         loop {
             let frame = match self.frame {
@@ -159,7 +161,7 @@ impl Inbound {
                 return self.whole(input, here, limits, inflation).map(Some);
             }
             let message_ends = is_last && frame.fin;
-            self.collect(input, here, is_last, limits)?;
+            self.collect(input, here, is_last, limits, spares)?;
             if message_ends {
                 return self.assembled(limits, inflation).map(Some);
             }
@@ -333,6 +335,7 @@ impl Inbound {
         here: usize,
         is_last: bool,
         limits: &Limits,
+        spares: &mut Spares,
     ) -> Result<(), Violation> {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else {
             return Err(Violation::UnexpectedContinuation);
@@ -346,6 +349,12 @@ impl Inbound {
         }
         if !payload.is_empty() {
             let parts = self.parts.get_or_insert_default();
+            if parts.message.capacity() == 0
+                && frame.left >= LARGE as u64
+                && let Some(spare) = spares.take(frame.left)
+            {
+                parts.message = spare;
+            }
             grow(&mut parts.message, payload.len(), *frame, limits);
             parts.message.extend_from_slice(payload);
         }

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use bytes::Bytes;
+
 use super::compression::{DeflateScratch, InflateScratch};
 use super::outbound::SendScratch;
+use super::spares::Spares;
 
 /// Draws a fresh masking key for each frame of a client.
 ///
@@ -19,6 +22,7 @@ pub type Keys = Box<dyn FnMut() -> [u8; 4] + Send>;
 pub struct Scratch {
     pub(super) inflate: InflateScratch,
     pub(super) send: SendScratch,
+    pub(super) spares: Spares,
     copy: Vec<u8>,
 }
 
@@ -33,15 +37,26 @@ impl Scratch {
                 deflate: DeflateScratch::new(),
                 sent: Sent::default(),
             },
+            spares: Spares::default(),
             copy: Vec::new(),
         }
     }
 
     /// Bytes of heap in the buffers, without the codecs: at most 64 KiB for each of three buffers,
-    /// except during a call.
+    /// except during a call, and 4 MiB for long messages if the driver calls
+    /// [`Scratch::reclaim`].
     #[must_use]
     pub fn held(&self) -> usize {
-        self.copy.capacity() + self.inflate.held() + self.send.deflate.held()
+        let buffers = self.copy.capacity() + self.inflate.held() + self.send.deflate.held();
+        buffers + self.spares.held()
+    }
+
+    /// Keeps the memory of bytes that are done with for long messages that come, if nobody else
+    /// has a part in them and it is of 64 KiB to 2 MiB: at most 4 MiB altogether.
+    pub fn reclaim(&mut self, bytes: Bytes) {
+        if let Ok(bytes) = bytes.try_into_mut() {
+            self.spares.put(bytes.into());
+        }
     }
 
     /// What was inflated since this was last called.
