@@ -59,7 +59,8 @@ fn outcome(mut end: Endpoint) -> Outcome {
     (end.seen, end.connection.ended(), written)
 }
 
-/// Receives the stream at once, in pieces with pauses, and as immutable input.
+/// Receives the stream at once, in pieces with pauses, into the place of each frame, and as
+/// immutable input.
 pub fn run(role: Role, data: &[u8]) {
     let Some((plan, stream)) = plan(data) else {
         return;
@@ -88,6 +89,13 @@ pub fn run(role: Role, data: &[u8]) {
         }
     }
     assert_eq!(outcome(pieces), at_once, "pieces");
+
+    let mut direct = endpoint(role, &plan);
+    let step = plan.steps.iter().map(|step| usize::from(*step)).sum();
+    for piece in stream.chunks(usize::max(step, 1)) {
+        direct.receive_direct(piece);
+    }
+    assert_eq!(outcome(direct), at_once, "into the place of each frame");
 
     let mut shared = endpoint(role, &plan);
     shared.receive_shared(stream);

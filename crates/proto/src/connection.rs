@@ -6,6 +6,7 @@ mod compression;
 #[cfg(not(feature = "deflate"))]
 #[path = "connection/no_compression.rs"]
 mod compression;
+mod direct;
 mod handler;
 mod inbound;
 mod input;
@@ -380,7 +381,7 @@ impl Connection {
             if self.inbound.is_paused || self.ended.is_some() {
                 continue;
             }
-            if input.rest().is_empty() {
+            if input.rest().is_empty() && !self.inbound.is_ripe() {
                 break;
             }
             let step = self.step(input, cx, handler);

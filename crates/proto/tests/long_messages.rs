@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::Endpoint;
-use holdwire_proto::Flow;
+use common::{Endpoint, Seen, text};
 use holdwire_proto::bytes::{Buf, Bytes};
 use holdwire_proto::frame::{Head, MAX_HEAD, Opcode};
 use holdwire_proto::mask::Mask;
+use holdwire_proto::{Ended, Flow, Violation};
 
 const MIB: usize = 1024 * 1024;
 const KEY: [u8; 4] = [1, 2, 3, 4];
@@ -59,6 +59,112 @@ fn write(server: &mut Endpoint) {
         let step = server.output.chunk().len().min(300_000);
         server.output.advance_reclaiming(step, &mut server.scratch);
     }
+}
+
+#[test]
+fn a_long_message_is_the_same_wherever_it_is_received() {
+    let payload = payload(MIB);
+    let stream = binary(&payload);
+    for step in [1000, 65_536, 300_000, 2 * MIB] {
+        let mut server = Endpoint::server();
+
+        for piece in stream.chunks(step) {
+            server.receive_direct(piece);
+        }
+
+        assert!(server.seen == [Seen::Binary(payload.clone())], "{step}");
+        assert_eq!(server.connection.held(), 0);
+    }
+}
+
+#[test]
+fn what_lies_behind_the_frame_is_the_next_message() {
+    let payload = payload(100_000);
+    let mut stream = binary(&payload);
+    stream.extend(frame(Opcode::Text, true, b"one"));
+    stream.extend(frame(Opcode::Ping, true, b"two"));
+    let mut server = Endpoint::server();
+
+    server.receive(&stream[..60_000]);
+    server.receive_direct(&stream[60_000..]);
+
+    let expected = [
+        Seen::Binary(payload),
+        text("one"),
+        Seen::Ping(b"two".into()),
+    ];
+    assert!(server.seen == expected);
+}
+
+#[test]
+fn fragments_are_received_behind_each_other_with_a_ping_between() {
+    let payload = payload(200_000);
+    let (first, second) = payload.split_at(90_000);
+    let mut stream = frame(Opcode::Binary, false, first);
+    stream.extend(frame(Opcode::Ping, true, b"!"));
+    stream.extend(frame(Opcode::Continuation, true, second));
+    let mut server = Endpoint::server();
+
+    for piece in stream.chunks(7000) {
+        server.receive_direct(piece);
+    }
+
+    assert!(server.seen == [Seen::Ping(b"!".into()), Seen::Binary(payload.clone())]);
+}
+
+#[test]
+fn there_is_room_for_as_much_again_as_has_come_and_hardly_beyond_the_frame() {
+    let stream = binary(&payload(MIB));
+    let mut server = Endpoint::server();
+    server.receive(&stream[..1014]);
+    let mut came = 1000;
+
+    while let Some(buffer) = server.connection.direct(1) {
+        let room = buffer.capacity() - buffer.len();
+        let left = MIB - came;
+        assert!(room > 0 && room <= came && room <= left + 4096, "{room}");
+        let count = room.min(left).min(10_000);
+        buffer.extend_from_slice(&stream[14 + came..14 + came + count]);
+        came += count;
+        let mut handler =
+            |_: holdwire_proto::Event<'_>, _: &mut holdwire_proto::Sender<'_>| Flow::Continue;
+        server.with(|connection, cx| connection.receive_direct(count, cx, &mut handler));
+    }
+
+    assert_eq!(came, MIB);
+}
+
+#[test]
+fn only_frames_with_much_to_come_are_received_directly() {
+    let stream = binary(&payload(100_000));
+    let mut server = Endpoint::server();
+    assert!(server.connection.direct(1).is_none(), "nothing has begun");
+
+    server.receive(&stream[..14]);
+    assert!(
+        server.connection.direct(1).is_none(),
+        "only a head has come"
+    );
+    server.receive(&stream[14..84_000]);
+    assert!(server.connection.direct(16_384).is_none(), "little is left");
+    assert!(server.connection.direct(16_000).is_some());
+    server.close(1000, "enough");
+    assert!(server.connection.direct(1).is_none(), "nobody wants it");
+}
+
+#[test]
+fn text_that_is_no_text_is_refused_in_the_middle_of_a_frame() {
+    let mut wrong = vec![b'a'; 100_000];
+    wrong[70_000] = 0xff;
+    let stream = frame(Opcode::Text, true, &wrong);
+    let mut server = Endpoint::server();
+
+    server.receive(&stream[..60_000]);
+    server.receive_direct(&stream[60_000..80_000]);
+
+    let ended = Some(Ended::Violation(Violation::InvalidUtf8));
+    assert_eq!(server.connection.ended(), ended);
+    assert_eq!(server.connection.held(), 0);
 }
 
 #[test]

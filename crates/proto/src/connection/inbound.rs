@@ -25,6 +25,9 @@ pub(super) enum Received<'a> {
     Close(&'a [u8]),
 }
 
+/// Room behind the end of a long message: a receive that ends the message leaves some of it.
+pub(super) const SLACK: usize = 4 * 1024;
+
 pub(super) struct Inbound {
     /// The beginning of a head that has not come whole.
     head: [u8; MAX_HEAD - 1],
@@ -32,37 +35,37 @@ pub(super) struct Inbound {
     /// The handler wants no input now; what comes is kept.
     pub(super) is_paused: bool,
     /// The frame whose payload is being received.
-    frame: Option<Frame>,
+    pub(super) frame: Option<Frame>,
     /// The message that the frame belongs to, or that waits for its next fragment.
-    message: Option<Message>,
-    parts: Option<Box<Parts>>,
+    pub(super) message: Option<Message>,
+    pub(super) parts: Option<Box<Parts>>,
     /// When what is unfinished must be finished.
     pub(super) deadline: Deadline,
 }
 
 #[derive(Clone, Copy)]
-struct Frame {
-    opcode: Opcode,
+pub(super) struct Frame {
+    pub(super) opcode: Opcode,
     fin: bool,
-    mask: Mask,
-    left: u64,
+    pub(super) mask: Mask,
+    pub(super) left: u64,
 }
 
 #[derive(Clone, Copy)]
-struct Message {
-    text: bool,
-    compressed: bool,
+pub(super) struct Message {
+    pub(super) text: bool,
+    pub(super) compressed: bool,
     fragments: u32,
-    utf8: Utf8Checker,
+    pub(super) utf8: Utf8Checker,
 }
 
 /// Payload that waits for its rest.
 #[derive(Default)]
-struct Parts {
-    message: Vec<u8>,
+pub(super) struct Parts {
+    pub(super) message: Vec<u8>,
     control: Vec<u8>,
     /// Input that the handler did not want yet; what lies before `unread_at` is done.
-    unread: Vec<u8>,
+    pub(super) unread: Vec<u8>,
     unread_at: usize,
 }
 
@@ -82,6 +85,11 @@ impl Inbound {
     /// Whether a frame or message has begun and not ended.
     pub(super) fn is_unfinished(&self) -> bool {
         self.head_length > 0 || self.frame.is_some() || self.message.is_some()
+    }
+
+    /// Whether a frame has come to its end and has not been handed on, though no input is left.
+    pub(super) fn is_ripe(&self) -> bool {
+        self.frame.is_some_and(|frame| frame.left == 0)
     }
 
     /// Forgets everything unfinished and gives the memory back.
@@ -414,6 +422,8 @@ fn grow(message: &mut Vec<u8>, count: usize, frame: Frame, limits: &Limits) {
         } else {
             wire_limit(limits.max_message)
         };
+        let slack = if end < LARGE as u64 { 0 } else { SLACK as u64 };
+        let end = end.saturating_add(slack);
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         let target = (needed * 2).min(end).max(needed);
         message.reserve_exact(target - message.len());

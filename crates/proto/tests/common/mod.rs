@@ -202,6 +202,26 @@ impl Endpoint {
         self.deliver(|connection, cx, recorder| connection.receive_shared(bytes, cx, recorder));
     }
 
+    /// Receives as a driver does that reads long frames into their place, as often as it takes.
+    pub fn receive_direct(&mut self, mut bytes: &[u8]) {
+        while let Some(buffer) = self.connection.direct(1)
+            && !bytes.is_empty()
+        {
+            let room = buffer.capacity() - buffer.len();
+            assert!(
+                room > 0,
+                "an empty room looks like the end of the peer's side"
+            );
+            let (here, rest) = bytes.split_at(room.min(bytes.len()));
+            buffer.extend_from_slice(here);
+            bytes = rest;
+            self.deliver(|connection, cx, recorder| {
+                connection.receive_direct(here.len(), cx, recorder);
+            });
+        }
+        self.receive(bytes);
+    }
+
     pub fn receive_bytewise(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.receive(&[*byte]);

@@ -55,6 +55,12 @@ proptest! {
             }
         });
         prop_assert_eq!(&shared_and_cut, &at_once);
+        let direct = outcome(role, |end| {
+            for piece in split(&stream, &cuts) {
+                end.receive_direct(piece);
+            }
+        });
+        prop_assert_eq!(&direct, &at_once);
     }
 
     #[test]
@@ -64,7 +70,7 @@ proptest! {
         cuts in vec(any::<prop::sample::Index>(), 0..20),
         pause_pattern in any::<u64>(),
         resumes in any::<u64>(),
-        is_shared in any::<bool>(),
+        way in 0..3,
     ) {
         let stream = bytes(&pieces, role);
         let at_once = outcome(role, |end| end.receive(&stream));
@@ -72,10 +78,10 @@ proptest! {
         let with_pauses = outcome(role, |end| {
             end.pause_pattern = pause_pattern;
             for (number, piece) in split(&stream, &cuts).into_iter().enumerate() {
-                if is_shared {
-                    end.receive_shared(piece);
-                } else {
-                    end.receive(piece);
+                match way {
+                    0 => end.receive(piece),
+                    1 => end.receive_shared(piece),
+                    _ => end.receive_direct(piece),
                 }
                 // A driver that reads on in spite of the pause loses nothing either.
                 if resumes >> (number % 64) & 1 == 1 {
