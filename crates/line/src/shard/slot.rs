@@ -1,6 +1,6 @@
 //! One connection on a shard: its socket, its protocol, its session, and what of its bytes waits.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use bytes::{Buf as _, Bytes};
 use holdwire_proto::time::Tick;
@@ -11,10 +11,13 @@ use super::counters::Counters;
 use super::lender::Lender;
 use super::mailbox::Order;
 use super::session::Session;
-use super::socket::{Socket, Tcp, write_all, write_once};
+use super::socket::{Socket, Tcp, uninterrupted, write_all, write_once};
 use super::wheel::Link;
 use crate::error::{Closed, Error};
 use crate::stats::{Stats, Traffic};
+
+/// From so many bytes on that are still to come of a frame, they are received behind its beginning.
+const DIRECT_FROM: usize = 16 * 1024;
 
 /// What all connections of a shard use in turn.
 pub(super) struct Tools {
@@ -388,28 +391,39 @@ impl<S: Socket> Slot<S> {
             return false;
         }
         let mut input = std::mem::take(&mut tools.input);
-        let read = loop {
-            match self.socket.read(&mut input) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
+        let (is_direct, room, read) = self.read_once(&mut input);
         let mut has_more = false;
         match read {
             Ok(0) => self.connection.handle_eof(),
             Ok(count) => {
                 self.with(tools, config, |connection, cx, lender| {
-                    connection.receive(&mut input[..count], cx, lender);
+                    if is_direct {
+                        connection.receive_direct(count, cx, lender);
+                    } else {
+                        connection.receive(&mut input[..count], cx, lender);
+                    }
                 });
                 tools.step.received.bytes += count as u64;
                 // The end of the peer's side is told once, perhaps together with its last bytes.
-                has_more = count == input.len() || self.flags.is_half_closed;
+                has_more = count == room || self.flags.is_half_closed;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => self.connection.handle_io_error(error.kind()),
         }
         tools.input = input;
         has_more
+    }
+
+    /// Reads once, behind the beginning of a long message or else into `input`: whether the former,
+    /// how much room there was, and what came of it.
+    fn read_once(&mut self, input: &mut [u8]) -> (bool, usize, io::Result<usize>) {
+        let Some(buffer) = self.connection.direct(DIRECT_FROM) else {
+            let read = uninterrupted(|| self.socket.read(input));
+            return (false, input.len(), read);
+        };
+        let room = buffer.capacity() - buffer.len();
+        let read = uninterrupted(|| self.socket.read_behind(buffer));
+        (true, room, read)
     }
 
     /// Whether the peer is listened to: not while its own answers wait, nor while the session does
@@ -491,7 +505,7 @@ impl<S: Socket> Slot<S> {
         let is_own = own.is_some();
         let output = own.unwrap_or(&mut tools.output);
         if !output.is_empty() && !self.flags.is_blocked {
-            let (written, result) = write_all(&mut self.socket, output);
+            let (written, result) = write_all(&mut self.socket, output, &mut tools.scratch);
             let waiting = output.len();
             self.connection
                 .handle_written(written, waiting, tools.now, config);

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 
 use bytes::Buf as _;
-use holdwire_proto::Output;
+use holdwire_proto::{Output, Scratch};
 use mio::net::TcpStream;
 
 /// Slices handed to one vectored write.
@@ -12,6 +12,15 @@ const SLICES: usize = 16;
 
 /// What a connection reads and writes, without blocking: a TCP socket, or a wire of a test.
 pub(super) trait Socket: Read + Write {
+    /// Reads once into the room that `buffer` has behind its content; says how much was appended.
+    fn read_behind(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let length = buffer.len();
+        buffer.resize(buffer.capacity(), 0);
+        let read = self.read(&mut buffer[length..]);
+        buffer.truncate(length + read.as_ref().map_or(0, |count| *count));
+        read
+    }
+
     /// Tells the peer that nothing follows.
     fn end(&mut self) -> io::Result<()>;
 }
@@ -75,6 +84,13 @@ impl Write for Tcp {
 }
 
 impl Socket for Tcp {
+    #[cfg(unix)]
+    fn read_behind(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let room = rustix::buffer::spare_capacity(buffer);
+        let (count, _) = rustix::net::recv(&self.0, room, rustix::net::RecvFlags::empty())?;
+        Ok(count)
+    }
+
     fn end(&mut self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Write)
     }
@@ -84,6 +100,7 @@ impl Socket for Tcp {
 pub(super) fn write_all(
     socket: &mut impl Socket,
     output: &mut Output,
+    scratch: &mut Scratch,
 ) -> (usize, Result<(), ErrorKind>) {
     let mut written = 0;
     loop {
@@ -93,7 +110,7 @@ pub(super) fn write_all(
         }
         match taken {
             Ok(taken) => {
-                output.advance(taken);
+                output.advance_reclaiming(taken, scratch);
                 written += taken;
                 if taken < offered {
                     return (written, Ok(()));
@@ -141,6 +158,16 @@ fn taken(mut write: impl FnMut() -> io::Result<usize>) -> Result<usize, ErrorKin
                 ErrorKind::WouldBlock => return Ok(0),
                 kind => return Err(kind),
             },
+        }
+    }
+}
+
+/// Reads again when a signal came between.
+pub(super) fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }
