@@ -1,6 +1,7 @@
 //! What happens on the WebSocket endpoints: `/` greets and echoes, `/echo` only echoes, and
 //! `/broadcast` hands every message to all others.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -201,9 +202,13 @@ fn log(event: &Event<'_>) {
 pub(crate) fn echo(event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
     // An answer is refused only when the connection is closing.
     let _ = match event {
-        Event::Text(text) => sender.text(&text),
-        Event::Binary(payload) => sender.binary(&payload),
-        _ => Ok(()),
+        Event::Text(Cow::Borrowed(text)) => sender.text(text),
+        Event::Binary(Cow::Borrowed(payload)) => sender.binary(payload),
+        // What came in parts is ours already, and goes out without a copy.
+        event => match event.into_message() {
+            Some(message) => sender.message(message),
+            None => Ok(()),
+        },
     };
     Flow::Continue
 }
