@@ -171,3 +171,37 @@ pub(super) fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_behind_the_content_fills_the_room_at_most() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut socket = Tcp(TcpStream::from_std(listener.accept().unwrap().0));
+        client.write_all(&[7; 1000]).unwrap();
+        drop(client);
+        let mut buffer = Vec::with_capacity(100);
+        buffer.push(1);
+        let room = buffer.capacity() - 1;
+
+        let first = socket.read_behind(&mut buffer).unwrap();
+        assert!((1..=room).contains(&first));
+        assert_eq!(buffer.len(), 1 + first);
+        assert_eq!((buffer[0], buffer[first]), (1, 7));
+        let mut all = first;
+        loop {
+            buffer.truncate(1);
+            match socket.read_behind(&mut buffer).unwrap() {
+                0 => break,
+                count => all += count,
+            }
+        }
+
+        assert_eq!((all, buffer), (1000, vec![1]));
+    }
+}

@@ -4,6 +4,7 @@ mod bench;
 mod closing;
 mod delivering;
 mod failing;
+mod long;
 mod opening;
 mod ordering;
 mod reading;

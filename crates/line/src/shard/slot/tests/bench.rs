@@ -342,9 +342,13 @@ pub(super) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match payload.len() {
         length @ 0..=125 => frame.push(0x80 | u8::try_from(length).unwrap()),
-        length => {
+        length @ 126..=0xffff => {
             frame.push(0x80 | 126);
             frame.extend_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+        }
+        length => {
+            frame.push(0x80 | 127);
+            frame.extend_from_slice(&u64::try_from(length).unwrap().to_be_bytes());
         }
     }
     frame.extend_from_slice(&[0; 4]);
