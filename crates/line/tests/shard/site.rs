@@ -195,6 +195,17 @@ impl Site {
         (client, self.arrival().await)
     }
 
+    /// A connection as soon as there is a place for it: the last that one gives back is its own.
+    pub async fn connect_in_turn(&mut self) -> (Client, Arrival) {
+        loop {
+            let (client, head) = Client::connect(self.address, "").await;
+            if head.starts_with("HTTP/1.1 101 ") {
+                return (client, self.arrival().await);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The server's side of the next connection.
     pub async fn arrival(&mut self) -> Arrival {
         self.arrivals.recv().await.unwrap()
