@@ -16,6 +16,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -77,7 +78,9 @@ def counted(valgrind, program, case, calls):
 async def system_calls(checks, in_flight):
     """One receive and one send for all that one read has."""
     strace = harness.tool("strace", hint="apt-get install strace")
-    log = Path(f"/tmp/holdwire-counts-{in_flight}-{harness.free_port()}")
+    handle, name = tempfile.mkstemp(prefix="holdwire-counts-")
+    os.close(handle)
+    log = Path(name)
     try:
         async with harness.serve(under=[strace, "-f", "-y", "-o", log]) as served:
             server = only_child(served.process.child.pid)
