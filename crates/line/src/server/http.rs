@@ -199,7 +199,7 @@ async fn exchange(
     }
     #[cfg(feature = "shard")]
     let stream = match (&endpoint.does, stream.into_tcp()) {
-        (Does::Session(make), Ok(tcp)) if !inner.shards.is_empty() => {
+        (Does::Session(make), Ok(tcp)) if inner.shards.emptiest().is_some() => {
             return match tcp.into_std() {
                 Ok(socket) => Next::Open(Opened::ForShard(Box::new(Opening {
                     socket,

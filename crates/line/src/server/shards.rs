@@ -39,16 +39,16 @@ impl Shards {
         Ok(shards)
     }
 
-    /// Whether there is any.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The shard that has the fewest connections, of those that have not failed.
+    pub(super) fn emptiest(&self) -> Option<&Mailbox> {
+        let shards = self.0.iter().filter(|shard| !shard.is_closed());
+        let emptiest = shards.min_by_key(|shard| shard.open.load(Ordering::Relaxed));
+        emptiest.map(|shard| &**shard)
     }
 
-    /// Hands a connection to the shard that has the fewest.
+    /// Hands a connection to the emptiest shard.
     pub(super) fn take(&self, opening: Box<Opening>, taken: Taken) {
-        let shards = self.0.iter();
-        let emptiest = shards.min_by_key(|shard| shard.open.load(Ordering::Relaxed));
-        if let Some(shard) = emptiest {
+        if let Some(shard) = self.emptiest() {
             shard.open(opening, Box::new(taken));
         }
     }
@@ -127,5 +127,33 @@ impl Ticket for Taken {
     fn keep(self: Box<Self>) {
         self.counted.keep();
         self.place.keep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_has_failed_gets_no_connection_though_it_has_the_fewest() {
+        let (failed, busy) = (Mailbox::new(), Mailbox::new());
+        busy.open.store(10, Ordering::Relaxed);
+        let shards = Shards(vec![Arc::clone(&failed), Arc::clone(&busy)]);
+        assert_eq!(
+            shards.emptiest().map(|shard| shard.number),
+            Some(failed.number)
+        );
+
+        failed.close();
+        assert_eq!(
+            shards.emptiest().map(|shard| shard.number),
+            Some(busy.number)
+        );
+
+        busy.close();
+        assert!(
+            shards.emptiest().is_none(),
+            "then each connection has a task"
+        );
     }
 }

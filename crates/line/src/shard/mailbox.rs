@@ -122,8 +122,13 @@ impl Mailbox {
         self.lock().waker = None;
     }
 
+    /// Whether the shard is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
     /// Takes nothing more.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut queue = self.lock();
         queue.is_closed = true;
         let left = std::mem::take(&mut queue.commands);
