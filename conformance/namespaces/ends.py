@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 MODULE = harness.REPOSITORY / "crates" / "server" / "console" / "socket.js"
 LINE_LIMIT = 1 << 22
 # What the log of the server says of a message, and what the terminal client shows of one.
-HEARD = re.compile(r'"message":"received|^message \d')
+HEARD = re.compile(r'"message":"received|^message \d|^x{99}')
 
 
 @dataclasses.dataclass
@@ -67,7 +67,7 @@ class Program:
             if line := found():
                 return line
         how = "ended" if self.ended_at else f"said nothing like it for {seconds} s"
-        raise AssertionError(f"wanted {pattern!r}, but the program {how}: {self.last()}")
+        raise AssertionError(f"wanted {pattern!r}, but the program {how}: {self.last(since)}")
 
     async def ends(self, *, seconds=20.0):
         """Waits for its end; gives the moment."""
@@ -80,9 +80,12 @@ class Program:
         heard = [line.at for line in self.said if HEARD.search(line.text)]
         return max([start, *(at for at in heard if at <= end)])
 
-    def last(self):
-        """The last lines that it said."""
-        return " | ".join(line.text[:200] for line in self.said[-6:]) or "nothing said"
+    def last(self, since=0.0):
+        """The last lines that it said; before them the first since a moment, without messages."""
+        told = [line for line in self.said if line.at >= since and not HEARD.search(line.text)]
+        first = told[:3] if since else []
+        lines = first + [line for line in self.said[-6:] if line not in first]
+        return " | ".join(line.text[:200] for line in lines) or "nothing said"
 
     async def type(self, text):
         """Writes a line to its standard input."""
