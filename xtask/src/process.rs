@@ -4,7 +4,7 @@
 //! whole group is killed, so that a browser or a server that a script started goes with it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +14,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
+
+/// How a suite of ours begins the line of a check that has failed.
+const FAILED: &str = "FAIL ";
+
+/// How much of such a line is repeated at the end.
+const FAILED_CHARACTERS: usize = 400;
 
 /// Set once a signal asked us to end.
 pub(crate) type Interrupted = Arc<AtomicBool>;
@@ -56,11 +62,23 @@ impl Runner {
         }
     }
 
-    /// Runs a command with our output; fails unless it exits with 0.
+    /// Runs a command with our output; fails unless it exits with 0, and then names the checks that
+    /// it said have failed: the log of a gate is long, and often only its end is kept.
     pub(crate) fn run(&self, command: &mut Command) -> Result<(), Failure> {
         println!("  $ {}", line_of(command));
-        let status = self.finish(self.spawn(command)?)?;
-        require_success(command, status)
+        let mut child = self.spawn(command.stdout(Stdio::piped()))?;
+        let reader = child
+            .stdout
+            .take()
+            .map(|pipe| thread::spawn(move || pass_on(pipe)));
+        let ended = self.finish(child);
+        let failed = reader.and_then(|reader| reader.join().ok());
+        require_success(command, ended?).map_err(|failure| match failed {
+            Some(failed) if !failed.is_empty() => {
+                Failure::new(format!("{failure}\n{}", failed.join("\n")))
+            }
+            _ => failure,
+        })
     }
 
     /// Runs a command whose output goes to a file, the end of which is shown when it fails.
@@ -161,6 +179,25 @@ impl Runner {
     }
 }
 
+/// Prints what a child says as it comes; gives the lines of failed checks, cut to their beginning.
+fn pass_on(output: impl Read) -> Vec<String> {
+    let mut output = BufReader::new(output);
+    let mut failed = Vec::new();
+    let mut line = Vec::new();
+    while output
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|read| read > 0)
+    {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        if text.starts_with(FAILED) {
+            failed.push(text.trim_end().chars().take(FAILED_CHARACTERS).collect());
+        }
+        line.clear();
+    }
+    failed
+}
+
 /// The program and its arguments as one would type them.
 fn line_of(command: &Command) -> String {
     let mut line = name_of(command);
@@ -210,6 +247,16 @@ mod tests {
 
     fn runner(milliseconds: u64) -> Runner {
         Runner::new(Duration::from_millis(milliseconds), &Interrupted::default())
+    }
+
+    #[test]
+    fn failed_command_tells_which_checks_failed() {
+        let mut command = shell("echo ok one; echo 'FAIL  two: why'; echo end; exit 1");
+
+        let failure = runner(10_000).run(&mut command).unwrap_err();
+
+        let expected = "sh: exit status: 1\nFAIL  two: why";
+        assert_eq!(failure, Failure::new(expected));
     }
 
     fn shell(script: &str) -> Command {
