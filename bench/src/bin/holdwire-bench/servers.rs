@@ -115,10 +115,10 @@ pub(crate) const SERVERS: &[Server] = &[
 ];
 
 /// The program as it is, but for its limits on numbers of connections and handshakes, which are
-/// there to protect it from such loads.
+/// there to protect it from such loads, and for compression on `/broadcast`, which is off by default.
 pub(crate) const SERVE: Server = serve(
     "holdwire-serve",
-    "serve --listen {address} --max-connections unlimited --handshakes-per-second unlimited",
+    "serve --listen {address} --deflate --max-connections unlimited --handshakes-per-second unlimited",
 );
 
 /// The program on one shard: what that on two is held against.
@@ -148,8 +148,14 @@ pub(crate) const SHARD_SERVERS: &[Server] = &[
 /// The program without a heartbeat, and with one of 25 s: the first is what the second is held
 /// against.
 pub(crate) const HEARTBEAT_SERVERS: &[Server] = &[
-    serve("heartbeat off", "serve --listen {address} --heartbeat off"),
-    serve("heartbeat 25s", "serve --listen {address} --heartbeat 25s"),
+    serve(
+        "heartbeat off",
+        "serve --listen {address} --heartbeat off --handshakes-per-second unlimited",
+    ),
+    serve(
+        "heartbeat 25s",
+        "serve --listen {address} --heartbeat 25s --handshakes-per-second unlimited",
+    ),
 ];
 
 const fn serve(name: &'static str, arguments: &'static str) -> Server {
