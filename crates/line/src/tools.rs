@@ -1,5 +1,5 @@
-//! What the connections of a thread share: the read buffer, the codecs, the masking keys, and the
-//! time of day while one of them is being moved.
+//! What the connections of a thread share: the read buffer, the codecs, the masking keys, the memory
+//! that long messages have left, and the time of day while one of them is being moved.
 
 use std::cell::Cell;
 use std::sync::OnceLock;

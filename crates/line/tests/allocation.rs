@@ -23,6 +23,8 @@ const IN_FLIGHT: usize = 16;
 /// Writes before it counts: buffers grow to their size, and stay.
 const WARM_UP: usize = 20;
 const ROUNDS: usize = 100;
+/// A message of so many bytes comes in more than one read.
+const LONG: usize = 1024 * 1024;
 /// What messages that are handed over and sent by themselves may ask for, in one round: two for
 /// each, and a few for the read. As measured; lower it with the figure.
 const OWNED: usize = 2 * IN_FLIGHT + 3;
@@ -31,6 +33,7 @@ const OWNED: usize = 2 * IN_FLIGHT + 3;
 async fn main() {
     an_echo_on_the_lending_path_allocates_nothing().await;
     an_echo_of_owned_messages_allocates_no_more_than_it_did().await;
+    an_echo_of_a_long_message_lies_in_the_memory_of_the_one_before().await;
 }
 
 async fn an_echo_on_the_lending_path_allocates_nothing() {
@@ -57,6 +60,36 @@ async fn an_echo_of_owned_messages_allocates_no_more_than_it_did() {
         allocations <= bound,
         "memory was asked for {allocations} times, not {bound}"
     );
+}
+
+async fn an_echo_of_a_long_message_lies_in_the_memory_of_the_one_before() {
+    let (mut socket, driver, mut client) = connected().await;
+    tokio::spawn(driver.run(async move {
+        while let Some(Ok(message)) = socket.recv().await {
+            socket.send(message).await.unwrap();
+        }
+    }));
+    let question = frame(0x2, &vec![b'*'; LONG]);
+    // Without the masking key.
+    let mut answer = vec![0; question.len() - 4];
+
+    let mut region = Region::new(ALLOCATOR);
+    for round in 0..WARM_UP + ROUNDS {
+        if round == WARM_UP {
+            region.reset();
+        }
+        let (mut reader, mut writer) = client.split();
+        let (written, read) =
+            tokio::join!(writer.write_all(&question), reader.read_exact(&mut answer));
+        written.unwrap();
+        read.unwrap();
+        assert!(answer.ends_with(&[b'*'; 1000]), "it is not the echo");
+    }
+    let stats = region.change();
+
+    let bound = ROUNDS * LONG / 10;
+    let bytes = stats.bytes_allocated;
+    assert!(bytes < bound, "{bytes} bytes were asked for, not {bound}");
 }
 
 /// A server's connection over TCP, and the client's end of it, the handshake behind it.

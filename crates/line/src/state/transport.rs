@@ -1,18 +1,21 @@
 //! The transport's two directions and the deadlines: what a driver polls.
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use holdwire_proto::time::Tick;
-use holdwire_proto::{self as proto, Connection, Event, Flow, Handler, Output};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use holdwire_proto::{self as proto, Connection, Event, Flow, Handler, Output, Scratch};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::inbox::{Collector, Intake, Lender};
 use super::{Lease, Stage, State};
 use crate::stream::Stream;
 use crate::tools::{self, Moment, READ_BUFFER, Tools};
+
+/// From so many bytes on that are still to come of a frame, they are received behind its beginning.
+const DIRECT_FROM: usize = 16 * 1024;
 
 /// Slices handed to one vectored write.
 const SLICES: usize = 16;
@@ -26,8 +29,8 @@ impl State {
         let before = (self.inbox.len(), self.connection.ended());
         let pongs = self.answered();
         tools::with(|tools| {
-            self.poll_transport(cx, tools, |connection, cx, input, intake| {
-                connection.receive(input, cx, &mut Collector(intake));
+            self.poll_transport(cx, tools, |connection, cx, came, intake| {
+                came.receive(connection, cx, &mut Collector(intake));
             });
         });
         if self.answered() > pongs {
@@ -89,7 +92,7 @@ impl State {
         while self.has_room() && !has_paused {
             let mut lend = |connection: &mut Connection,
                             cx: &mut proto::Context<'_>,
-                            input: &mut [u8],
+                            came: Came<'_>,
                             intake: &mut Intake<'_>| {
                 let mut lender = Lender {
                     handler: &mut *handler,
@@ -100,12 +103,12 @@ impl State {
                 if connection.is_paused() {
                     connection.resume(cx, &mut lender);
                 } else {
-                    connection.receive(input, cx, &mut lender);
+                    came.receive(connection, cx, &mut lender);
                 }
             };
             if self.connection.is_paused() {
                 self.with_intake(tools, |connection, cx, intake| {
-                    lend(connection, cx, &mut [], intake);
+                    lend(connection, cx, Came::Here(&mut []), intake);
                 });
                 // Then the transport: nobody may have asked it for more since the pause.
                 continue;
@@ -132,13 +135,13 @@ impl State {
         &mut self,
         cx: &mut Context<'_>,
         tools: &mut Tools,
-        mut receive: impl FnMut(&mut Connection, &mut proto::Context<'_>, &mut [u8], &mut Intake<'_>),
+        mut receive: impl FnMut(&mut Connection, &mut proto::Context<'_>, Came<'_>, &mut Intake<'_>),
     ) {
         self.wants_read = false;
         let was_ended = self.connection.ended().is_some();
         if self.connection.wants_resume() {
             self.with_intake(tools, |connection, cx, intake| {
-                receive(connection, cx, &mut [], intake);
+                receive(connection, cx, Came::Here(&mut []), intake);
             });
         }
         if self.dead_until().is_some() {
@@ -150,20 +153,20 @@ impl State {
             };
             let mut is_dry = false;
             let mut input = std::mem::take(&mut tools.buffer);
-            if input.is_empty() {
-                input = vec![0; READ_BUFFER].into();
-            }
-            let mut buffer = ReadBuf::new(&mut input);
-            let read = Pin::new(stream).poll_read(cx, &mut buffer);
-            let count = buffer.filled().len();
+            let (is_direct, read) = poll_read_once(stream, &mut self.connection, &mut input, cx);
             match read {
-                Poll::Ready(Ok(())) if count > 0 => {
+                Poll::Ready(Ok(0)) => self.connection.handle_eof(),
+                Poll::Ready(Ok(count)) => {
                     self.received.bytes += count as u64;
+                    let came = if is_direct {
+                        Came::Direct(count)
+                    } else {
+                        Came::Here(&mut input[..count])
+                    };
                     self.with_intake(tools, |connection, cx, intake| {
-                        receive(connection, cx, &mut input[..count], intake);
+                        receive(connection, cx, came, intake);
                     });
                 }
-                Poll::Ready(Ok(())) => self.connection.handle_eof(),
                 Poll::Ready(Err(error)) => self.connection.handle_io_error(error.kind()),
                 Poll::Pending => is_dry = true,
             }
@@ -224,13 +227,19 @@ impl State {
         let Some(stream) = &mut self.stream else {
             return;
         };
-        let (written, result) = match &mut self.output {
-            Some(output) => write_all(stream, output, cx),
+        let (written, result) = match self.output.take() {
+            Some(mut output) => tools::with(|tools| {
+                let result = write_all(stream, &mut output, &mut tools.scratch, cx);
+                let place = if output.is_empty() {
+                    &mut tools.output
+                } else {
+                    &mut self.output
+                };
+                *place = Some(output);
+                result
+            }),
             None => (0, Ok(())),
         };
-        if let Some(empty) = self.output.take_if(|output| output.is_empty()) {
-            tools::with(|tools| tools.output = Some(empty));
-        }
         self.sent.bytes += written as u64;
         self.needs_flush |= written > 0 && stream.needs_flush();
         let result = result.and_then(|()| {
@@ -312,10 +321,55 @@ impl State {
     }
 }
 
+/// What came, and where it lies.
+enum Came<'a> {
+    /// In the thread's buffer.
+    Here(&'a mut [u8]),
+    /// So many bytes, behind the beginning of a long message.
+    Direct(usize),
+}
+
+impl Came<'_> {
+    fn receive(
+        self,
+        connection: &mut Connection,
+        cx: &mut proto::Context<'_>,
+        handler: &mut impl Handler,
+    ) {
+        match self {
+            Self::Here(input) => connection.receive(input, cx, handler),
+            Self::Direct(count) => connection.receive_direct(count, cx, handler),
+        }
+    }
+}
+
+/// Reads once, behind the beginning of a long message or else into `input`: whether the former, and
+/// what came of it.
+fn poll_read_once(
+    stream: &mut Stream,
+    connection: &mut Connection,
+    input: &mut Box<[u8]>,
+    cx: &mut Context<'_>,
+) -> (bool, Poll<io::Result<usize>>) {
+    if let Some(message) = connection.direct(DIRECT_FROM) {
+        // No more than is read elsewhere, so that others have their turns as soon.
+        let mut behind = message.limit(READ_BUFFER);
+        // It keeps nothing from one poll to the next.
+        return (true, pin!(stream.read_buf(&mut behind)).poll(cx));
+    }
+    if input.is_empty() {
+        *input = vec![0; READ_BUFFER].into();
+    }
+    let mut buffer = ReadBuf::new(input);
+    let read = Pin::new(stream).poll_read(cx, &mut buffer);
+    (false, read.map_ok(|()| buffer.filled().len()))
+}
+
 /// Writes until nothing waits or the transport takes no more; says how much it took.
 fn write_all(
     stream: &mut Stream,
     output: &mut Output,
+    scratch: &mut Scratch,
     cx: &mut Context<'_>,
 ) -> (usize, Result<(), io::ErrorKind>) {
     let mut written = 0;
@@ -325,7 +379,7 @@ fn write_all(
             Poll::Ready(Ok(0)) => return (written, Err(io::ErrorKind::WriteZero)),
             Poll::Ready(Err(error)) => return (written, Err(error.kind())),
             Poll::Ready(Ok(count)) => {
-                output.advance(count);
+                output.advance_reclaiming(count, scratch);
                 written += count;
             }
         }
