@@ -1,6 +1,7 @@
 //! holdwire's library as an echo server on its lending path: every message goes back from where
-//! it lies, without a copy or an allocation.
+//! it lies, without an allocation; what came in parts without a copy.
 
+use std::borrow::Cow;
 use std::io;
 
 use holdwire::handshake::Origins;
@@ -21,9 +22,11 @@ async fn main() -> io::Result<()> {
 fn echo(event: Event<'_>, reply: &mut Sender<'_>) -> Flow {
     // The load keeps less in flight than the queue holds, and waits for every answer.
     let _sent = match event {
-        Event::Text(text) => reply.text(&text),
-        Event::Binary(payload) => reply.binary(&payload),
-        _ => Ok(()),
+        Event::Text(Cow::Borrowed(text)) => reply.text(text),
+        Event::Binary(Cow::Borrowed(payload)) => reply.binary(payload),
+        event => event
+            .into_message()
+            .map_or(Ok(()), |message| reply.message(message)),
     };
     Flow::Continue
 }
