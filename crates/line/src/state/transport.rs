@@ -345,6 +345,7 @@ impl Came<'_> {
 
 /// Reads once, behind the beginning of a long message or else into `input`: whether the former, and
 /// what came of it.
+#[inline]
 fn poll_read_once(
     stream: &mut Stream,
     connection: &mut Connection,
@@ -352,10 +353,7 @@ fn poll_read_once(
     cx: &mut Context<'_>,
 ) -> (bool, Poll<io::Result<usize>>) {
     if let Some(message) = connection.direct(DIRECT_FROM) {
-        // No more than is read elsewhere, so that others have their turns as soon.
-        let mut behind = message.limit(READ_BUFFER);
-        // It keeps nothing from one poll to the next.
-        return (true, pin!(stream.read_buf(&mut behind)).poll(cx));
+        return (true, poll_read_behind(stream, message, cx));
     }
     if input.is_empty() {
         *input = vec![0; READ_BUFFER].into();
@@ -363,6 +361,19 @@ fn poll_read_once(
     let mut buffer = ReadBuf::new(input);
     let read = Pin::new(stream).poll_read(cx, &mut buffer);
     (false, read.map_ok(|()| buffer.filled().len()))
+}
+
+/// Reads once behind the content; there is room.
+#[cold]
+fn poll_read_behind(
+    stream: &mut Stream,
+    message: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    // No more than is read elsewhere, so that others have their turns as soon.
+    let mut behind = message.limit(READ_BUFFER);
+    // It keeps nothing from one poll to the next.
+    pin!(stream.read_buf(&mut behind)).poll(cx)
 }
 
 /// Writes until nothing waits or the transport takes no more; says how much it took.

@@ -17,8 +17,10 @@ impl Connection {
     /// come. The room is at most as long as the message already is, and ends at most 4 KiB behind
     /// the frame, except when the buffer had more: so that a receive which ends the frame is seen to
     /// be short of its room, and needs no second one to find that nothing more is there.
+    #[inline]
     pub fn direct(&mut self, at_least: usize) -> Option<&mut Vec<u8>> {
-        if self.ended.is_some() || self.outbound.close_sent {
+        // Most input begins with a frame, and its driver asks before each receive.
+        if self.inbound.frame.is_none() || self.ended.is_some() || self.outbound.close_sent {
             return None;
         }
         self.inbound.room(at_least)
