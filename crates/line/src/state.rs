@@ -419,9 +419,11 @@ impl State {
 
     /// The lease is over: the driver reads again, also what came while nobody polled the lease.
     pub(crate) fn end_lease(&mut self) {
-        self.lease = Lease::None;
-        self.wants_read = true;
-        self.wake_driver();
+        if self.is_lent() {
+            self.lease = Lease::None;
+            self.wants_read = true;
+            self.wake_driver();
+        }
     }
 
     /// Moves a connection that has no driver: whoever waits is the driver meanwhile, until

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -265,10 +265,14 @@ impl WebSocket {
     ///     socket.lend(echo).await
     /// }
     /// ```
-    pub async fn lend(&mut self, mut handler: impl Handler) -> Result<(), Error> {
+    pub fn lend<H: Handler>(
+        &mut self,
+        mut handler: H,
+    ) -> impl Future<Output = Result<(), Error>> + use<'_, H> {
+        // Not an `async fn`, which would hold all of this twice.
         let lease = Lease(&self.handle);
-        poll_fn(|cx| {
-            let mut state = lease.0.lock();
+        poll_fn(move |cx| {
+            let mut state = lease.state();
             state.begin_lease();
             let has_paused = state.poll_lend(cx, &mut handler);
             match state.connection.ended() {
@@ -283,7 +287,6 @@ impl WebSocket {
                 }
             }
         })
-        .await
     }
 
     /// Splits into a sending half that can be cloned and a receiving half.
@@ -315,8 +318,44 @@ impl fmt::Debug for WebSocket {
 /// The time in which a lending receiver reads the transport in place of the driver.
 struct Lease<'a>(&'a Handle);
 
+impl Lease<'_> {
+    /// A method, so that a closure which calls it holds the lease and not only its handle.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         self.0.lock().end_lease();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdwire_proto::{Event, Flow, Sender};
+
+    use super::*;
+
+    /// How large the future of a handler is.
+    fn size<F: Future>(_: impl Fn(WebSocket) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn futures_of_short_handlers_are_small() {
+        let one_by_one = size(|mut socket| async move {
+            while let Some(message) = socket.recv().await.transpose()? {
+                socket.send(message).await?;
+            }
+            Ok::<(), Error>(())
+        });
+        let lending = size(|mut socket| async move {
+            let take = |_: Event<'_>, _: &mut Sender<'_>| Flow::Continue;
+            socket.lend(take).await
+        });
+
+        assert!(one_by_one <= 176, "{one_by_one} bytes");
+        assert!(lending <= 40, "{lending} bytes");
     }
 }
