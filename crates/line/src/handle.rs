@@ -256,10 +256,19 @@ impl<'a> Turn<'a> {
     }
 }
 
+impl Turn<'_> {
+    /// Rare, and so not a part of every receive and every send.
+    #[cold]
+    fn pass_on(&self) {
+        self.handle.lock().pass_on();
+    }
+}
+
 impl Drop for Turn<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.has_waited {
-            self.handle.lock().pass_on();
+            self.pass_on();
         }
     }
 }

@@ -152,11 +152,16 @@ impl State {
         self.sent.messages += sent.messages;
         self.sent.payload += sent.payload;
         let (inflated, deflated) = (scratch.take_inflated(), scratch.take_deflated());
-        if (inflated, deflated) != (Compression::default(), Compression::default()) {
-            let rare = self.rare.get_or_insert_default();
-            rare.inflated += inflated;
-            rare.deflated += deflated;
+        if inflated.plain | inflated.compressed | deflated.plain | deflated.compressed > 0 {
+            self.count_compression(inflated, deflated);
         }
+    }
+
+    #[cold]
+    fn count_compression(&mut self, inflated: Compression, deflated: Compression) {
+        let rare = self.rare.get_or_insert_default();
+        rare.inflated += inflated;
+        rare.deflated += deflated;
     }
 
     /// Takes bytes of frames that were read together with the opening handshake.

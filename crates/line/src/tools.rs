@@ -30,19 +30,23 @@ thread_local! {
 }
 
 /// Lends the thread's tools. A call inside a call gets fresh ones, so a handler may do anything.
+#[inline]
 pub(crate) fn with<T>(act: impl FnOnce(&mut Tools) -> T) -> T {
-    let mut tools = TOOLS.take().unwrap_or_else(|| {
-        Box::new(Tools {
-            buffer: Box::default(),
-            // The thread's generator is cryptographically secure (RFC 6455 §10.3).
-            scratch: Scratch::new(Box::new(rand::random)),
-            output: None,
-            queue: None,
-        })
-    });
+    let mut tools = TOOLS.take().unwrap_or_else(fresh);
     let result = act(&mut tools);
     TOOLS.set(Some(tools));
     result
+}
+
+#[cold]
+fn fresh() -> Box<Tools> {
+    Box::new(Tools {
+        buffer: Box::default(),
+        // The thread's generator is cryptographically secure (RFC 6455 §10.3).
+        scratch: Scratch::new(Box::new(rand::random)),
+        output: None,
+        queue: None,
+    })
 }
 
 /// The clock of all connections of the process.
