@@ -1,0 +1,23 @@
+//! Channels that resume.
+//!
+//! A channel is a [`Log`]; a subscriber is a cursor in it, a [`Position`]. Live delivery, history,
+//! and coming back after a cut line are one operation: reading from a position, which gives what
+//! follows it, or a [`Gap`] that says why not.
+
+pub mod engine;
+
+mod channel;
+mod log;
+mod namespaces;
+mod position;
+mod presence;
+mod publication;
+mod reading;
+
+pub use self::channel::{ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
+pub use self::log::{Log, Retention};
+pub use self::namespaces::Namespaces;
+pub use self::position::{Epoch, MAX_OFFSET, Position, PositionError};
+pub use self::presence::{ClientId, Member};
+pub use self::publication::{Payload, Publication};
+pub use self::reading::{Gap, Reading, Reason, Since};
