@@ -2,6 +2,7 @@
 //! write to each.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -35,8 +36,8 @@ pub(super) struct Local {
     pub(super) topic: Topic,
     /// The places of the connections.
     pub(super) subscribers: Vec<u32>,
-    /// Who reads too slowly, and the first and last publication that was left out.
-    pub(super) skipped: HashMap<u32, (u64, u64)>,
+    /// Who reads too slowly, and the publications that were left out.
+    pub(super) skipped: HashMap<u32, Range<u64>>,
 }
 
 /// Publications that go out together, encoded in one way.
@@ -45,8 +46,8 @@ pub(super) struct Batch {
     /// All of them, encoded.
     pub(super) frames: Bytes,
     pub(super) counts: Traffic,
-    /// The numbers of the first and the last.
-    pub(super) range: (u64, u64),
+    /// Their numbers.
+    pub(super) range: Range<u64>,
 }
 
 /// The same publications for all subscribers, encoded as each of them takes it.
@@ -80,11 +81,11 @@ impl Batch {
     ) -> Option<Self> {
         let first = publications.clone().next()?;
         let mut counts = Traffic::default();
-        let (mut length, mut last) = (0, first.number);
+        let (mut length, mut end) = (0, first.number);
         for publication in publications.clone() {
             counts.count(publication.message.payload().len());
             length += publication.message.encoded(variant, config, scratch).len();
-            last = publication.number;
+            end = publication.end();
         }
         let frames = if counts.messages == 1 {
             first.message.encoded(variant, config, scratch).clone()
@@ -98,7 +99,7 @@ impl Batch {
         Some(Self {
             frames,
             counts,
-            range: (first.number, last),
+            range: first.number..end,
         })
     }
 }
@@ -120,6 +121,11 @@ pub(super) fn pieces(publications: &[Publication]) -> impl Iterator<Item = &[Pub
 }
 
 impl Publication {
+    /// The number of the publication that follows it.
+    pub(super) fn end(&self) -> u64 {
+        self.number + u64::from(!self.is_aside)
+    }
+
     /// Whether it comes from this connection of the shard, which does not get it.
     pub(super) fn is_from(&self, mailbox: &Mailbox, id: Id) -> bool {
         self.publisher(mailbox) == Some(id)

@@ -1,6 +1,6 @@
 //! The application's side of one connection: what it does with each event.
 
-use std::ops::RangeInclusive;
+use std::ops::Range;
 
 use holdwire_proto::{Event, Flow, Sender};
 
@@ -40,8 +40,9 @@ pub trait Session: Send + 'static {
     }
 
     /// These publications of a topic with [`Slow::Skip`](super::Slow::Skip) were left out, because
-    /// the peer reads too slowly; those after them follow.
-    fn on_skip(&mut self, topic: &Topic, skipped: RangeInclusive<u64>, sender: &mut Sender<'_>) {
+    /// the peer reads too slowly; those after them follow. None of them when only what was
+    /// [said](Topic::say) between two was left out.
+    fn on_skip(&mut self, topic: &Topic, skipped: Range<u64>, sender: &mut Sender<'_>) {
         let _ = (topic, skipped, sender);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -92,7 +93,7 @@ impl Drop for Open {
 /// A topic, and what of it was left out and not told yet.
 struct Joined {
     topic: Topic,
-    skipped: Option<(u64, u64)>,
+    skipped: Option<Range<u64>>,
 }
 
 impl Solo {
@@ -213,14 +214,15 @@ impl Solo {
         let Some(joined) = joined.find(|joined| joined.topic == *topic) else {
             return;
         };
-        let number = publication.number;
-        if let Some((_, last)) = &mut joined.skipped {
-            *last = number;
+        if let Some(skipped) = &mut joined.skipped {
+            skipped.end = publication.end();
             return;
         }
         let sent = self.shared.lock().send_prepared(&publication.message);
         match (sent, topic.slow()) {
-            (Err(SendError::Full), Slow::Skip) => joined.skipped = Some((number, number)),
+            (Err(SendError::Full), Slow::Skip) => {
+                joined.skipped = Some(publication.number..publication.end());
+            }
             (Err(SendError::Full), Slow::Close(code, reason)) => {
                 self.leave(topic);
                 self.shared.lock().close(*code, reason);
@@ -235,8 +237,8 @@ impl Solo {
             let joined = &mut self.topics[at];
             if joined.skipped.is_some() && self.shared.lock().queued() == 0 {
                 let topic = joined.topic.clone();
-                if let Some((first, last)) = joined.skipped.take() {
-                    self.call(|session, sender| session.on_skip(&topic, first..=last, sender));
+                if let Some(skipped) = joined.skipped.take() {
+                    self.call(|session, sender| session.on_skip(&topic, skipped, sender));
                 }
             }
         }

@@ -61,6 +61,8 @@ impl Default for Slow {
 #[derive(Clone)]
 pub(super) struct Publication {
     pub(super) number: u64,
+    /// It has no number of its own: this is the next publication's.
+    pub(super) is_aside: bool,
     pub(super) message: Prepared,
     /// Who does not get it.
     pub(super) except: Option<Remote>,
@@ -99,7 +101,15 @@ impl Topic {
         }))
     }
 
-    /// The number of the next publication; the first has 0.
+    /// The same, whose first publication has this number.
+    #[must_use]
+    pub fn starting_at(next: u64, slow: Slow) -> Self {
+        let topic = Self::with(slow);
+        topic.lock().next = next;
+        topic
+    }
+
+    /// The number of the next publication; the first has 0, unless another was asked for.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.lock().next
@@ -109,7 +119,13 @@ impl Topic {
     ///
     /// It is never refused: whoever publishes more than the shards can send has to hold back.
     pub fn publish(&self, message: Prepared) -> u64 {
-        self.put(message, None).0
+        self.put(message, None, false).0
+    }
+
+    /// Says something between two publications to everybody who has joined: it comes in the same
+    /// order, but has no number, and nobody is told when it was left out.
+    pub fn say(&self, message: Prepared) {
+        self.put(message, None, true);
     }
 
     /// Publishes to everybody but one, who published it.
@@ -118,17 +134,17 @@ impl Topic {
     /// [`Session::on_event`](super::Session::on_event) and is resumed when they have caught up.
     #[must_use = "a publisher that is not paused fills the memory"]
     pub fn publish_from(&self, from: &Remote, message: Prepared) -> Flow {
-        let (_, is_crowded) = self.put(message, Some(from.clone()));
+        let (_, is_crowded) = self.put(message, Some(from.clone()), false);
         if is_crowded {
             return Flow::Pause;
         }
         Flow::Continue
     }
 
-    fn put(&self, message: Prepared, except: Option<Remote>) -> (u64, bool) {
+    fn put(&self, message: Prepared, except: Option<Remote>, is_aside: bool) -> (u64, bool) {
         let mut feed = self.lock();
         let number = feed.next;
-        feed.next += 1;
+        feed.next += u64::from(!is_aside);
         let mut is_crowded = false;
         let mut asleep = Vec::new();
         for branch in &mut feed.branches {
@@ -139,6 +155,7 @@ impl Topic {
             is_crowded |= branch.bytes > CROWDED;
             branch.publications.push(Publication {
                 number,
+                is_aside,
                 message: message.clone(),
                 except: except.clone(),
             });
@@ -208,6 +225,12 @@ impl Topic {
         for publisher in waiting {
             publisher.resume();
         }
+    }
+
+    /// Whether somebody has joined.
+    #[must_use]
+    pub fn has_subscribers(&self) -> bool {
+        !self.lock().branches.is_empty()
     }
 
     /// What becomes of slow subscribers.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -351,7 +352,7 @@ impl Shard {
                 continue;
             };
             if !local.skipped.is_empty() && local.skipped.contains_key(&index) {
-                slow.push((index, batch.range));
+                slow.push((index, batch.range.clone()));
                 continue;
             }
             let before = slot.queued();
@@ -361,7 +362,7 @@ impl Shard {
                     self.queued = self.queued + slot.queued() - before;
                     self.waiting.push(index);
                 }
-                Delivery::TooSlow => slow.push((index, batch.range)),
+                Delivery::TooSlow => slow.push((index, batch.range.clone())),
             }
         }
         // Made for all of them, and counted for none.
@@ -382,18 +383,19 @@ impl Shard {
     }
 
     /// A subscriber has no room for these publications.
-    fn hold_back(&mut self, number: u32, index: u32, (first, last): (u64, u64)) {
+    fn hold_back(&mut self, number: u32, index: u32, range: Range<u64>) {
         let Some(local) = self.fanout.get(number) else {
             return;
         };
         match local.topic.slow() {
             Slow::Skip => {
                 let mut is_new = false;
+                let end = range.end;
                 let skipped = local.skipped.entry(index).or_insert_with(|| {
                     is_new = true;
-                    (first, last)
+                    range
                 });
-                skipped.1 = last;
+                skipped.end = end;
                 self.fanout.skipping += usize::from(is_new);
             }
             Slow::Close(code, reason) => {
@@ -420,12 +422,12 @@ impl Shard {
             let Some(local) = self.fanout.get(number) else {
                 continue;
             };
-            if let Some((first, last)) = local.skipped.remove(&index) {
+            if let Some(skipped) = local.skipped.remove(&index) {
                 let topic = local.topic.clone();
                 self.fanout.skipping -= 1;
                 self.turn_of(index, |slot, tools, config| {
                     slot.call(tools, config, |session, sender| {
-                        session.on_skip(&topic, first..=last, sender);
+                        session.on_skip(&topic, skipped, sender);
                     });
                     slot.finish(false, tools, config)
                 });

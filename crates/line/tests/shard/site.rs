@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 use std::time::Duration;
 
 use holdwire::http::Request;
@@ -28,7 +28,7 @@ pub enum Told {
     Closed,
     Woken,
     Joined(u64),
-    Skipped(RangeInclusive<u64>),
+    Skipped(Range<u64>),
     Dropped,
 }
 
@@ -98,9 +98,9 @@ impl Session for Actor {
         let _ = sender.text(&format!("from {next}"));
     }
 
-    fn on_skip(&mut self, _: &Topic, skipped: RangeInclusive<u64>, sender: &mut Sender<'_>) {
-        let (first, last) = (skipped.start(), skipped.end());
-        let _ = sender.text(&format!("skipped {first} {last}"));
+    fn on_skip(&mut self, _: &Topic, skipped: Range<u64>, sender: &mut Sender<'_>) {
+        let Range { start, end } = skipped;
+        let _ = sender.text(&format!("skipped {start} {end}"));
         self.tell(Told::Skipped(skipped));
     }
 }

@@ -8,7 +8,7 @@ use holdwire::proto::deflate::{
     Context, DeflateConfig, InflateError, InflateLimits, Inflater, WindowBits,
 };
 use holdwire::proto::{Event, Flow, Sender};
-use holdwire::shard::{Remote, Session, Topic};
+use holdwire::shard::{Remote, Session, Slow, Topic};
 use holdwire::{Endpoint, Prepared, Server};
 
 use crate::client::{Client, frame};
@@ -23,6 +23,7 @@ everywhere! {
     a_publisher_that_floods_is_paused_and_resumed_and_nothing_is_lost,
     compressed_and_plain_subscribers_get_the_same,
     a_topic_outlives_its_subscribers,
+    what_is_said_between_publications_comes_in_order_and_has_no_number,
 }
 
 /// Several connections that have joined from the first publication on.
@@ -300,4 +301,25 @@ async fn a_topic_outlives_its_subscribers(shards: usize) {
     while !format!("{topic:?}").contains("shards: 0") {
         tokio::task::yield_now().await;
     }
+}
+
+async fn what_is_said_between_publications_comes_in_order_and_has_no_number(shards: usize) {
+    let mut site = Site::new(shards).await;
+    let topic = Topic::starting_at(7, Slow::default());
+    let (mut first, mut arrival) = site.connect().await;
+    assert_eq!(arrival.join(&topic).await, 7);
+    assert_eq!(first.text().await, "from 7");
+
+    topic.say(Prepared::text("aside"));
+    assert_eq!(topic.publish(Prepared::text("seven")), 7);
+    topic.say(Prepared::text("another"));
+    assert_eq!(topic.publish(Prepared::text("eight")), 8);
+    topic.say(Prepared::text("last"));
+
+    for text in ["aside", "seven", "another", "eight", "last"] {
+        assert_eq!(first.text().await, text);
+    }
+    let (mut second, mut arrival) = site.connect().await;
+    assert_eq!(arrival.join(&topic).await, 9);
+    assert_eq!(second.text().await, "from 9");
 }

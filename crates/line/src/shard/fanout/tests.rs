@@ -10,6 +10,7 @@ fn publications(of: &[(usize, Option<u32>)], mailbox: &Arc<Mailbox>) -> Vec<Publ
     numbered
         .map(|(number, &(length, from))| Publication {
             number,
+            is_aside: false,
             message: Prepared::binary(&vec![b'x'; length]),
             except: from.map(remote),
         })
@@ -84,7 +85,7 @@ proptest! {
                 prop_assert!(batch.frames == frames);
                 prop_assert_eq!(batch.counts.messages, numbers.len() as u64);
                 prop_assert_eq!(batch.counts.payload, payload);
-                prop_assert_eq!(batch.range, (numbers[0], numbers[numbers.len() - 1]));
+                prop_assert_eq!(batch.range, numbers[0]..numbers[numbers.len() - 1] + 1);
             }
         }
     }
