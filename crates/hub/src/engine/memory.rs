@@ -103,6 +103,7 @@ impl Memory {
     pub fn fork(&self, name: &ChannelName, offset: u64) -> Position {
         self.with(name, |channel, _| {
             channel.log.fork(offset);
+            channel.seen.fork(offset);
             let position = channel.log.position();
             for follower in &channel.followers {
                 follower.changed(position);

@@ -115,6 +115,15 @@ impl Seen {
         }
     }
 
+    /// Forgets what was published after this offset: the log has lost it, so a repetition is no
+    /// duplicate but the only one. Of a publisher nothing is left when all its positions that are
+    /// remembered are lost.
+    pub(super) fn fork(&mut self, offset: u64) {
+        self.keys.retain(|_, named| named.position.offset <= offset);
+        self.order.retain(|(_, name)| self.keys.contains_key(name));
+        self.publishers.retain(|_, sequence| sequence.fork(offset));
+    }
+
     /// Whether nothing is remembered.
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.publishers.is_empty()
@@ -165,5 +174,73 @@ impl Sequence {
         let back = usize::try_from(self.last - number).unwrap_or(usize::MAX);
         let position = self.positions.iter().rev().nth(back);
         position.copied().map(Some).ok_or(PublishError::Forgotten)
+    }
+
+    /// Goes back to the last number at or before this offset; tells whether there is one.
+    fn fork(&mut self, offset: u64) -> bool {
+        while let Some(position) = self.positions.back()
+            && position.offset > offset
+        {
+            self.positions.pop_back();
+            self.last = self.last.saturating_sub(1);
+        }
+        !self.positions.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Epoch;
+
+    #[test]
+    fn what_a_fork_has_lost_is_new_again_and_what_it_kept_is_not() {
+        let now = Instant::now();
+        let epoch = Epoch::new(*b"12345678");
+        let payload = Payload::from("x");
+        let [known, stranger] = [1, 2].map(|byte| PublisherId::new([byte; 16]));
+        let keys = [
+            Key::Idempotency("kept".into()),
+            Key::Sequence(known, 7),
+            Key::Idempotency("lost".into()),
+            Key::Sequence(known, 8),
+            Key::Sequence(stranger, 5),
+        ];
+        let mut seen = Seen::default();
+        for (offset, key) in (1..).zip(&keys) {
+            seen.remember(key.clone(), &payload, epoch.at(offset), now);
+        }
+
+        seen.fork(2);
+
+        let mut offset = |key: &Key| {
+            let found = seen.find(key, &payload, now)?;
+            Ok(found.map(|published| published.position.offset))
+        };
+        let found = keys.each_ref().map(&mut offset);
+        assert_eq!(
+            found,
+            [Ok(Some(1)), Ok(Some(2)), Ok(None), Ok(None), Ok(None)]
+        );
+        let later = offset(&Key::Sequence(known, 9));
+        assert_eq!(later, Err(PublishError::Hole { expected: 8 }));
+    }
+
+    #[test]
+    fn key_that_comes_again_after_a_fork_has_a_window_of_its_own() {
+        let start = Instant::now();
+        let epoch = Epoch::new(*b"12345678");
+        let payload = Payload::from("x");
+        let key = Key::Idempotency("lost".into());
+        let mut seen = Seen::default();
+        seen.remember(key.clone(), &payload, epoch.at(1), start);
+        seen.fork(0);
+        let again = start + WINDOW / 2;
+        seen.remember(key.clone(), &payload, epoch.forked().at(1), again);
+
+        let found = seen.find(&key, &payload, start + WINDOW).unwrap();
+
+        let position = found.map(|published| published.position);
+        assert_eq!(position, Some(epoch.forked().at(1)));
     }
 }
