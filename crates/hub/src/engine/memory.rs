@@ -221,23 +221,25 @@ impl Engine for Memory {
         client: ClientId,
         member: Member,
     ) -> Answer<Result<(), EngineError>> {
-        Answer::Now(Ok(self.with(name, |channel, _| {
+        self.with(name, |channel, _| {
             if channel.members.insert(client, member.clone()).is_none() {
                 for follower in &channel.followers {
                     follower.entered(client, &member);
                 }
             }
-        })))
+        });
+        Answer::Now(Ok(()))
     }
 
     fn leave(&self, name: &ChannelName, client: ClientId) -> Answer<Result<(), EngineError>> {
-        Answer::Now(Ok(self.with(name, |channel, _| {
+        self.with(name, |channel, _| {
             if let Some(member) = channel.members.remove(&client) {
                 for follower in &channel.followers {
                     follower.left(client, &member);
                 }
             }
-        })))
+        });
+        Answer::Now(Ok(()))
     }
 
     fn members(&self, name: &ChannelName) -> Answer<Result<Members, EngineError>> {
