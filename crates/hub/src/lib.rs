@@ -5,6 +5,8 @@
 //! follows it, or a [`Gap`] that says why not.
 
 pub mod engine;
+#[cfg(feature = "contract")]
+pub mod model;
 
 mod channel;
 mod log;
