@@ -12,6 +12,8 @@ use crate::presence::{ClientId, Member};
 use crate::publication::{Payload, Publication};
 use crate::reading::{Reading, Since};
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod memory;
 mod sequence;
 
