@@ -1,7 +1,9 @@
-//! The engine in memory keeps the contract of engines.
+//! The engine in memory keeps the contract, and engines that are slightly wrong do not.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod flawed;
+mod flaws;
 mod paused;
 
 use std::sync::Arc;
