@@ -32,6 +32,7 @@
 //! ```
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use self::failure::{Failure, Tried};
@@ -101,7 +102,7 @@ pub struct Unable;
 pub fn run<S: Subject>(open: &dyn Fn(Namespaces) -> S, cases: u32) -> Report {
     let behaviours = behaviours().into_iter();
     let mut findings: Vec<_> = behaviours
-        .map(|(name, behaviour)| Finding::new(name, behaviour(open)))
+        .map(|(name, behaviour)| Finding::new(name, unless_panicked(|| behaviour(open))))
         .collect();
     let name = "whatever_is_done_the_engine_answers_as_the_model";
     findings.extend(
@@ -110,6 +111,12 @@ pub fn run<S: Subject>(open: &dyn Fn(Namespaces) -> S, cases: u32) -> Report {
             .map(|tried| Finding::new(name, tried)),
     );
     Report { findings }
+}
+
+/// An engine that panics is wrong.
+fn unless_panicked(behaviour: impl FnOnce() -> Tried) -> Tried {
+    let panicked = |_| Err(Failure::Broken("it panics".to_owned()));
+    panic::catch_unwind(AssertUnwindSafe(behaviour)).unwrap_or_else(panicked)
 }
 
 /// What [`run`] has found.
@@ -190,6 +197,7 @@ fn behaviours<S: Subject>() -> Vec<(&'static str, Behaviour<S>)> {
             reader_just_before_the_oldest_misses_nothing
             bytes_bound_what_is_kept
             age_bounds_what_is_kept
+            publication_is_kept_for_as_long_as_it_must_be
             reader_beyond_the_newest_has_diverged_there
             reader_of_another_log_is_told_that_the_epoch_is_another
             cleared_channel_keeps_its_offsets_and_says_what_is_missing
@@ -211,7 +219,8 @@ fn behaviours<S: Subject>() -> Vec<(&'static str, Behaviour<S>)> {
             follower_that_comes_back_is_told_nothing_of_the_time_between
             what_is_refused_or_a_repetition_is_told_to_nobody
             follower_is_told_nothing_of_other_channels
-            follower_of_a_channel_that_keeps_nothing_is_told_everything;
+            follower_of_a_channel_that_keeps_nothing_is_told_everything
+            follower_is_told_of_what_happens_after_a_day_of_silence;
         forking:
             reader_beyond_a_fork_is_told_where_it_was
             reader_before_a_fork_gets_everything_and_knows_of_no_gap
@@ -227,7 +236,8 @@ fn behaviours<S: Subject>() -> Vec<(&'static str, Behaviour<S>)> {
             client_that_enters_is_there_on_every_node_and_told_once
             client_that_enters_again_is_replaced_and_not_told
             client_that_leaves_is_told_once_as_it_was_last
-            whoever_is_there_stays_when_the_history_goes;
+            whoever_is_there_stays_when_the_history_goes
+            whoever_is_there_stays_for_a_day;
         concurrency:
             concurrent_publishers_share_one_order_without_holes
             follower_that_joins_a_stream_misses_nothing_and_gets_nothing_twice

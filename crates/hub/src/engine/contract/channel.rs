@@ -17,8 +17,11 @@ use crate::presence::{ClientId, Member};
 use crate::publication::{Payload, Publication};
 use crate::reading::{Reading, Since};
 
-/// The age bound of the namespace `minute`, and of no other that a behaviour reaches.
+/// The age bound of the namespace `minute`.
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
+
+/// The age bound of the others that have one.
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// More than anybody publishes here.
 pub(super) const ALL: usize = 100_000;
@@ -28,7 +31,7 @@ pub(super) fn namespaces() -> Namespaces {
     let all = Retention {
         publications: ALL,
         bytes: 1 << 30,
-        age: Duration::from_hours(24),
+        age: DAY,
     };
     let three = Retention {
         publications: 3,

@@ -1,7 +1,7 @@
 //! What followers are told.
 
 use super::Subject;
-use super::channel::{Channel, heard, name, namespaces, number};
+use super::channel::{Channel, DAY, heard, name, namespaces, number};
 use super::failure::{Tried, must, same};
 use crate::namespaces::Namespaces;
 
@@ -137,4 +137,19 @@ pub(super) fn follower_of_a_channel_that_keeps_nothing_is_told_everything<S: Sub
         .to_vec();
     must("it begins at zero", follower.position.offset == 0)?;
     same("what it hears", heard(&told), wanted)
+}
+
+pub(super) fn follower_is_told_of_what_happens_after_a_day_of_silence<S: Subject>(
+    open: &dyn Fn(Namespaces) -> S,
+) -> Tried {
+    let subject = open(namespaces());
+    let channel = Channel::new(&subject, "none:a");
+    let follower = channel.follow()?;
+
+    channel.advance(DAY)?;
+    channel.add("late")?;
+
+    let told = channel.told(&follower);
+    let epoch = follower.position.epoch;
+    same("what it hears", heard(&told), vec![(epoch, 1, "late")])
 }

@@ -1,7 +1,7 @@
 //! Who is in a channel, and what followers are told of that.
 
 use super::Subject;
-use super::channel::{Channel, client, member, namespaces};
+use super::channel::{Channel, DAY, client, member, namespaces};
 use super::failure::{Failure, Tried, same};
 use crate::model::Told;
 use crate::namespaces::Namespaces;
@@ -97,4 +97,20 @@ pub(super) fn whoever_is_there_stays_when_the_history_goes<S: Subject>(
         same("who is there, lost", channel.members()?, there.clone())?;
     }
     Ok(())
+}
+
+pub(super) fn whoever_is_there_stays_for_a_day<S: Subject>(
+    open: &dyn Fn(Namespaces) -> S,
+) -> Tried {
+    let subject = open(namespaces());
+    let channel = Channel::new(&subject, "none:a");
+    channel.enter(client(1), member("anna"))?;
+
+    channel.advance(DAY)?;
+
+    same(
+        "who is there",
+        channel.members()?,
+        vec![(client(1), member("anna"))],
+    )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Subject;
-use super::channel::{ALL, Channel, MINUTE, namespaces, texts};
+use super::channel::{ALL, Channel, DAY, MINUTE, namespaces, texts};
 use super::failure::{Tried, must, same};
 use crate::namespaces::Namespaces;
 use crate::position::{Epoch, Position};
@@ -234,6 +234,18 @@ pub(super) fn age_bounds_what_is_kept<S: Subject>(open: &dyn Fn(Namespaces) -> S
     };
     gives(&missed, Some(gap), &["young"], top)?;
     gives(&much_later, None, &[], top)
+}
+
+pub(super) fn publication_is_kept_for_as_long_as_it_must_be<S: Subject>(
+    open: &dyn Fn(Namespaces) -> S,
+) -> Tried {
+    let subject = open(namespaces());
+    let channel = Channel::new(&subject, "all:a");
+    let top = channel.fill(2)?;
+
+    channel.advance(DAY - Duration::from_millis(1))?;
+
+    gives(&channel.read(Since::Oldest, ALL)?, None, &["1", "2"], top)
 }
 
 pub(super) fn reader_beyond_the_newest_has_diverged_there<S: Subject>(
