@@ -9,7 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The engine, and the runtime that has its clock.
 pub struct Paused<E> {
-    engine: E,
+    pub engine: E,
+    is_swept: bool,
     runtime: Runtime,
 }
 
@@ -28,7 +29,16 @@ impl<E> Paused<E> {
     pub fn new(engine: E) -> Self {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build().unwrap();
-        Self { engine, runtime }
+        Self {
+            engine,
+            is_swept: false,
+            runtime,
+        }
+    }
+
+    /// The same, swept whenever time has passed or never.
+    pub fn swept(self, is_swept: bool) -> Self {
+        Self { is_swept, ..self }
     }
 }
 
@@ -54,7 +64,9 @@ impl<E: InMemory> Subject for Paused<E> {
     fn advance(&self, time: Duration) -> Result<(), Unable> {
         self.block_on(async {
             tokio::time::advance(time).await;
-            self.engine.memory().sweep();
+            if self.is_swept {
+                self.engine.memory().sweep();
+            }
         });
         Ok(())
     }
