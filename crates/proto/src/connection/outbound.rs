@@ -171,6 +171,12 @@ impl Sender<'_> {
         self.output.len()
     }
 
+    /// Bytes in the queue from which on it is [full](crate::Limits::send_queue).
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.config.limits.send_queue
+    }
+
     /// Appends a Close frame; false when one was sent before.
     pub(super) fn close_frame(&mut self, code: Option<CloseCode>, reason: &str) -> bool {
         if self.outbound.close_sent {
