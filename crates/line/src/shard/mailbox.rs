@@ -21,6 +21,8 @@ pub(crate) enum Command {
     To(Id, Order),
     /// Hand out what was published.
     Deliver(Topic),
+    /// Close all who have joined.
+    Disband(Topic, CloseCode, String),
     /// Name all connections.
     Name(oneshot::Sender<Vec<Id>>),
     /// Close all transports at once.
@@ -42,6 +44,8 @@ pub(crate) enum Order {
     Resume,
     /// Tell the session that something it waits for has happened.
     Wake,
+    /// The same when nothing waits to be written.
+    WakeWhenSent,
     Join(Topic),
     Leave(Topic),
 }

@@ -37,7 +37,7 @@ pub(crate) use self::mailbox::{Command, Mailbox, Order};
 pub(crate) use self::opening::{Make, Opening, Owner, Ticket, Welcome};
 pub use self::remote::Remote;
 pub(crate) use self::run::start;
-pub use self::session::Session;
+pub use self::session::{Join, Session};
 pub(crate) use self::slab::Id;
 pub(crate) use self::solo::run as run_alone;
 pub use self::topic::{Slow, Topic};

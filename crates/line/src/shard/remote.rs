@@ -72,6 +72,13 @@ impl Remote {
         self.order(Order::Wake);
     }
 
+    /// Has [`Session::on_wake`](super::Session::on_wake) called when everything that was sent
+    /// before has been written to the transport: for sending much, a part at a time. Several calls
+    /// may come to one.
+    pub fn wake_when_sent(&self) {
+        self.order(Order::WakeWhenSent);
+    }
+
     /// Has the connection get what is published on `topic` from now on: see
     /// [`Session::on_join`](super::Session::on_join). Once more does nothing.
     pub fn join(&self, topic: &Topic) {

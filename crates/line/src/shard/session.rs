@@ -34,9 +34,12 @@ pub trait Session: Send + 'static {
     }
 
     /// The connection has joined a topic: it gets every publication from number `next` on, and
-    /// none before it.
-    fn on_join(&mut self, topic: &Topic, next: u64, sender: &mut Sender<'_>) {
+    /// none before it; unless the answer is to leave, and then none at all.
+    ///
+    /// What was published before anybody asked to join is never among those that come.
+    fn on_join(&mut self, topic: &Topic, next: u64, sender: &mut Sender<'_>) -> Join {
         let _ = (topic, next, sender);
+        Join::Stay
     }
 
     /// These publications of a topic with [`Slow::Skip`](super::Slow::Skip) were left out, because
@@ -45,6 +48,22 @@ pub trait Session: Send + 'static {
     fn on_skip(&mut self, topic: &Topic, skipped: Range<u64>, sender: &mut Sender<'_>) {
         let _ = (topic, skipped, sender);
     }
+
+    /// The peer reads too slowly for a topic with [`Slow::Close`](super::Slow::Close), and is
+    /// closed when this returns.
+    fn on_slow(&mut self, topic: &Topic) {
+        let _ = topic;
+    }
+}
+
+/// Whether a connection is to stay in a topic that it has just joined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Join {
+    /// It gets what is published from now on.
+    #[default]
+    Stay,
+    /// It leaves before anything is published to it: it may have to do something else first.
+    Leave,
 }
 
 impl<F> Session for F

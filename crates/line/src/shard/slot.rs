@@ -1,5 +1,7 @@
 //! One connection on a shard: its socket, its protocol, its session, and what of its bytes waits.
 
+mod outcome;
+
 use std::io::{self, ErrorKind};
 
 use bytes::{Buf as _, Bytes};
@@ -7,6 +9,7 @@ use holdwire_proto::time::Tick;
 use holdwire_proto::{Config, Connection, Context, Ended, Message, Output, Scratch, SendError};
 use tokio::sync::oneshot;
 
+pub(super) use self::outcome::{Delivery, Turn};
 use super::counters::Counters;
 use super::lender::Lender;
 use super::mailbox::Order;
@@ -110,28 +113,8 @@ pub(super) struct Flags {
     is_half_closed: bool,
     /// Something that it published itself is being handed out.
     pub(super) is_publisher: bool,
-}
-
-/// How a turn of a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It waits for its peer, at most until then.
-    Wait(Option<Tick>),
-    /// It is not done and comes again in the next turn of the shard.
-    Again(Option<Tick>),
-    /// It is over.
-    Over,
-}
-
-/// What became of a batch that was handed to a subscriber.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// The socket has all of it, or the connection wants none.
-    Done,
-    /// Something waits or has failed: the connection is to have a turn.
-    Waits,
-    /// There is no room for it.
-    TooSlow,
+    /// Its session is woken when nothing waits to be written.
+    is_to_wake: bool,
 }
 
 /// What the poller has said about a socket.
@@ -281,6 +264,7 @@ impl<S: Socket> Slot<S> {
             }
             Order::Resume => self.flags.is_paused = false,
             Order::Wake => self.call(tools, config, |session, sender| session.on_wake(sender)),
+            Order::WakeWhenSent => self.flags.is_to_wake = true,
             // The shard's own.
             Order::Join(_) | Order::Leave(_) => {}
         }
@@ -457,6 +441,11 @@ impl<S: Socket> Slot<S> {
         loop {
             self.write(tools, config);
             if self.send_waiting(tools, config) {
+                continue;
+            }
+            if self.flags.is_to_wake && self.queued() == 0 {
+                self.flags.is_to_wake = false;
+                self.call(tools, config, |session, sender| session.on_wake(sender));
                 continue;
             }
             if self.may_resume(config) {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::mailbox::{Command, Mailbox, Order};
 use super::opening::{Make, Owner};
 use super::remote::Remote;
-use super::session::Session;
+use super::session::{Join, Session};
 use super::slab::Id;
 use super::topic::{Publication, Slow, Topic};
 use crate::error::Error;
@@ -44,6 +44,7 @@ pub(crate) async fn run(
         shared: Arc::clone(&socket.handle.0),
         topics: Vec::new(),
         is_paused: false,
+        is_to_wake: false,
         told: Stats::default(),
         waiting: VecDeque::new(),
         looks: 0,
@@ -60,6 +61,7 @@ pub(crate) async fn run(
             solo.obey(command);
         }
         solo.tell_skipped();
+        solo.wake_when_sent();
     }
     solo.report();
 }
@@ -69,6 +71,8 @@ struct Solo {
     shared: Arc<Shared>,
     topics: Vec<Joined>,
     is_paused: bool,
+    /// The session is woken when nothing waits to be written.
+    is_to_wake: bool,
     /// What the owner knows of.
     told: Stats,
     /// Messages that wait for room, and who waits until they are queued.
@@ -105,13 +109,14 @@ impl Solo {
             shared,
             topics,
             is_paused,
+            is_to_wake,
             told,
             waiting,
             looks,
             mailbox,
             owner,
         } = self;
-        let has_skipped = topics.iter().any(|joined| joined.skipped.is_some());
+        let is_draining = *is_to_wake || topics.iter().any(|joined| joined.skipped.is_some());
         let was_paused = *is_paused;
         let handle = socket.handle.clone();
         let mut lend = pin!(async {
@@ -137,7 +142,7 @@ impl Solo {
                 return Poll::Ready(false);
             }
             send_waiting(shared, waiting, Some(cx));
-            if has_skipped {
+            if is_draining {
                 let mut state = shared.lock();
                 state.wait(cx);
                 if state.queued() == 0 {
@@ -165,9 +170,17 @@ impl Solo {
             Command::To(_, Order::PlayDead(duration)) => self.shared.lock().play_dead(duration),
             Command::To(_, Order::Resume) => self.is_paused = false,
             Command::To(_, Order::Wake) => self.call(|session, sender| session.on_wake(sender)),
+            Command::To(_, Order::WakeWhenSent) => self.is_to_wake = true,
             Command::To(_, Order::Join(topic)) => self.join(topic),
             Command::To(_, Order::Leave(topic)) => self.leave(&topic),
             Command::Deliver(topic) => self.deliver(&topic),
+            Command::Disband(topic, code, reason) => {
+                self.deliver(&topic);
+                if self.topics.iter().any(|joined| joined.topic == topic) {
+                    self.leave(&topic);
+                    self.shared.lock().close(code, &reason);
+                }
+            }
             // A shard's only.
             Command::Open(..) | Command::Name(_) | Command::CutAll | Command::Stop => {}
         }
@@ -188,7 +201,19 @@ impl Solo {
             topic: topic.clone(),
             skipped: None,
         });
-        self.call(|session, sender| session.on_join(&topic, next, sender));
+        let mut join = Join::Stay;
+        self.call(|session, sender| join = session.on_join(&topic, next, sender));
+        if join == Join::Leave {
+            self.leave(&topic);
+        }
+    }
+
+    /// Wakes a session that has waited until nothing is to be written.
+    fn wake_when_sent(&mut self) {
+        if self.is_to_wake && self.shared.lock().queued() == 0 {
+            self.is_to_wake = false;
+            self.call(|session, sender| session.on_wake(sender));
+        }
     }
 
     fn leave(&mut self, topic: &Topic) {
@@ -224,6 +249,7 @@ impl Solo {
                 joined.skipped = Some(publication.number..publication.end());
             }
             (Err(SendError::Full), Slow::Close(code, reason)) => {
+                self.session.on_slow(topic);
                 self.leave(topic);
                 self.shared.lock().close(*code, reason);
             }

@@ -141,6 +141,33 @@ impl Topic {
         Flow::Continue
     }
 
+    /// Whether a publisher that gets its own publications too may go on.
+    ///
+    /// [`Flow::Pause`] as of [`Topic::publish_from`]: asked after [`Topic::publish`], it holds for
+    /// what was published by then.
+    #[must_use = "a publisher that is not paused fills the memory"]
+    pub fn pace(&self, publisher: &Remote) -> Flow {
+        let mut feed = self.lock();
+        if feed.branches.iter().any(|branch| branch.bytes > CROWDED) {
+            feed.waiting.push(publisher.clone());
+            return Flow::Pause;
+        }
+        Flow::Continue
+    }
+
+    /// Closes all connections that have joined, after what was published before.
+    ///
+    /// The topic goes on for those who join later.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        let feed = self.lock();
+        let branches = feed.branches.iter();
+        let mailboxes: Vec<_> = branches.map(|branch| Arc::clone(&branch.mailbox)).collect();
+        drop(feed);
+        for mailbox in mailboxes {
+            mailbox.push(Command::Disband(self.clone(), code, reason.to_owned()));
+        }
+    }
+
     fn put(&self, message: Prepared, except: Option<Remote>, is_aside: bool) -> (u64, bool) {
         let mut feed = self.lock();
         let number = feed.next;

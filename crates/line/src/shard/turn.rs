@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use holdwire_proto::{Config, Output, Scratch};
+use holdwire_proto::{CloseCode, Config, Output, Scratch};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -18,7 +18,7 @@ use super::fanout::{Batch, Batches, Fanout, pieces};
 use super::mailbox::{Command, Mailbox, Order};
 use super::opening::{Opening, Owner, Welcome};
 use super::remote::Remote;
-use super::session::Session;
+use super::session::{Join, Session};
 use super::slab::{Id, Slab};
 use super::slot::{Delivery, Membership, Ready, Slot, Tools, Turn};
 use super::socket::Tcp;
@@ -137,6 +137,7 @@ impl Shard {
             }
             Command::To(id, order) => self.order(id, order),
             Command::Deliver(topic) => self.deliver(&topic),
+            Command::Disband(topic, code, reason) => self.disband(&topic, code, &reason),
             // Nobody need be waiting any more.
             Command::Name(names) => drop(names.send(self.slab.ids().collect())),
             Command::Stop => self.is_stopping = true,
@@ -227,7 +228,7 @@ impl Shard {
         }
         let order = match self.owner.welcome() {
             _ if has_failed => {
-                let code = holdwire_proto::CloseCode::INTERNAL_ERROR;
+                let code = CloseCode::INTERNAL_ERROR;
                 Some(Order::Close(code, String::new()))
             }
             Welcome::Stay => None,
@@ -266,15 +267,49 @@ impl Shard {
         if slot.topics().iter().any(has_joined) {
             return;
         }
+        // Whoever joins gets nothing of what was published before it asked to.
+        self.deliver(topic);
+        let Some(slot) = self.slab.get(index) else {
+            return;
+        };
         let (number, place, next) = self.fanout.join(topic, index, &self.mailbox);
         slot.topics().push(Membership {
             topic: number,
             place,
         });
+        let mut join = Join::Stay;
         self.turn_of(index, |slot, tools, config| {
             slot.call(tools, config, |session, sender| {
-                session.on_join(topic, next, sender)
+                join = session.on_join(topic, next, sender);
             });
+            slot.finish(false, tools, config)
+        });
+        if join == Join::Leave {
+            self.leave(index, topic);
+        }
+    }
+
+    /// Closes all who have joined a topic.
+    fn disband(&mut self, topic: &Topic, code: CloseCode, reason: &str) {
+        self.deliver(topic);
+        let Some(local) = self
+            .fanout
+            .number(topic)
+            .and_then(|number| self.fanout.get(number))
+        else {
+            return;
+        };
+        for index in local.subscribers.clone() {
+            self.expel(index, topic, code, reason);
+        }
+    }
+
+    /// Has a subscriber leave and closes its connection.
+    fn expel(&mut self, index: u32, topic: &Topic, code: CloseCode, reason: &str) {
+        self.leave(index, topic);
+        let reason = reason.to_owned();
+        self.turn_of(index, |slot, tools, config| {
+            slot.obey(Order::Close(code, reason), tools, config);
             slot.finish(false, tools, config)
         });
     }
@@ -399,13 +434,13 @@ impl Shard {
                 self.fanout.skipping += usize::from(is_new);
             }
             Slow::Close(code, reason) => {
-                let (code, reason) = (*code, (*reason).to_owned());
+                let (code, reason) = (*code, *reason);
                 let topic = local.topic.clone();
-                self.leave(index, &topic);
                 self.turn_of(index, |slot, tools, config| {
-                    slot.obey(Order::Close(code, reason), tools, config);
+                    slot.call(tools, config, |session, _| session.on_slow(&topic));
                     slot.finish(false, tools, config)
                 });
+                self.expel(index, &topic, code, reason);
             }
         }
     }

@@ -27,6 +27,7 @@ macro_rules! everywhere {
 
 mod client;
 mod ending;
+mod guests;
 mod messages;
 mod remotes;
 mod site;

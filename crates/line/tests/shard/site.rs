@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdwire::http::Request;
 use holdwire::proto::{Event, Flow, Sender};
-use holdwire::shard::{Remote, Session, Topic};
+use holdwire::shard::{Join, Remote, Session, Topic};
 use holdwire::{CloseCode, Config, Endpoint, Server, ServerHandle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -29,6 +29,7 @@ pub enum Told {
     Woken,
     Joined(u64),
     Skipped(Range<u64>),
+    Slow,
     Dropped,
 }
 
@@ -93,15 +94,20 @@ impl Session for Actor {
         let _ = sender.text("awake");
     }
 
-    fn on_join(&mut self, _: &Topic, next: u64, sender: &mut Sender<'_>) {
+    fn on_join(&mut self, _: &Topic, next: u64, sender: &mut Sender<'_>) -> Join {
         self.tell(Told::Joined(next));
         let _ = sender.text(&format!("from {next}"));
+        Join::Stay
     }
 
     fn on_skip(&mut self, _: &Topic, skipped: Range<u64>, sender: &mut Sender<'_>) {
         let Range { start, end } = skipped;
         let _ = sender.text(&format!("skipped {start} {end}"));
         self.tell(Told::Skipped(skipped));
+    }
+
+    fn on_slow(&mut self, _: &Topic) {
+        self.tell(Told::Slow);
     }
 }
 

@@ -3,7 +3,7 @@
 use holdwire::Prepared;
 use holdwire::shard::{Slow, Topic};
 
-use crate::site::Site;
+use crate::site::{Site, Told};
 
 everywhere! {
     a_subscriber_that_does_not_read_is_closed_and_the_others_lose_nothing,
@@ -48,6 +48,7 @@ async fn a_subscriber_that_does_not_read_is_closed_and_the_others_lose_nothing(s
             .eq(0..texts.len() as u64 - 1)
     );
     assert!(texts.len() < 1000);
+    slow_arrival.until(Told::Slow).await;
     slow.answer_close(code).await;
     slow_arrival.gone().await;
 }

@@ -8,7 +8,7 @@ use holdwire::proto::deflate::{
     Context, DeflateConfig, InflateError, InflateLimits, Inflater, WindowBits,
 };
 use holdwire::proto::{Event, Flow, Sender};
-use holdwire::shard::{Remote, Session, Slow, Topic};
+use holdwire::shard::{Join, Remote, Session, Slow, Topic};
 use holdwire::{Endpoint, Prepared, Server};
 
 use crate::client::{Client, frame};
@@ -179,8 +179,9 @@ impl Session for Publisher {
         }
     }
 
-    fn on_join(&mut self, _: &Topic, _: u64, sender: &mut Sender<'_>) {
+    fn on_join(&mut self, _: &Topic, _: u64, sender: &mut Sender<'_>) -> Join {
         let _ = sender.text("joined");
+        Join::Stay
     }
 }
 

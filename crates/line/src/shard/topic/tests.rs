@@ -98,6 +98,25 @@ fn a_shard_is_asked_once_for_all_that_it_has_not_taken() {
 }
 
 #[test]
+fn publisher_that_gets_its_own_is_paused_until_the_shards_have_caught_up() {
+    let (topic, mailbox, own) = (Topic::new(), Mailbox::new(), Mailbox::new());
+    topic.attach(&mailbox);
+    let publisher = publisher(&own);
+    let message = Prepared::binary(&[0; 10_000]);
+
+    let publish = |_: &usize| {
+        topic.publish(message.clone());
+        topic.pace(&publisher) == Flow::Continue
+    };
+    let count = (0..1_000_000).take_while(publish).count();
+    assert!((300..=CROWDED / 10_000).contains(&count), "{count}");
+
+    assert_eq!(resumes(&own), 0);
+    topic.take(&mailbox, &mut Vec::new());
+    assert_eq!(resumes(&own), 1);
+}
+
+#[test]
 fn a_mailbox_that_is_closed_takes_nothing() {
     let (topic, mailbox) = (Topic::new(), Mailbox::new());
     topic.attach(&mailbox);

@@ -171,8 +171,9 @@ impl Session for Echo {
         let _ = sender.text(self.0);
     }
 
-    fn on_join(&mut self, _: &Topic, next: u64, sender: &mut Sender<'_>) {
+    fn on_join(&mut self, _: &Topic, next: u64, sender: &mut Sender<'_>) -> Join {
         let _ = sender.text(&format!("from {next}"));
+        Join::Stay
     }
 }
 
@@ -221,16 +222,16 @@ fn a_new_connection_gets_what_the_last_one_at_its_place_published() {
     subscriber.join(&topic);
     ground.obey();
 
-    assert_eq!(
-        topic.publish_from(&publisher, Prepared::text("news")),
-        Flow::Continue
-    );
     ground.shard.obey(Command::To(publisher.id, Order::Cut));
     let (newcomer, mut client) = ground.open(echo);
     assert_eq!(newcomer.id.index, publisher.id.index);
     ground
         .shard
         .obey(Command::To(newcomer.id, Order::Join(topic.clone())));
+    assert_eq!(
+        topic.publish_from(&publisher, Prepared::text("news")),
+        Flow::Continue
+    );
     ground.obey();
     newcomer.wake();
     ground.obey();
@@ -241,6 +242,27 @@ fn a_new_connection_gets_what_the_last_one_at_its_place_published() {
         (read(&mut other), read(&mut other)),
         ("from 0".into(), "news".into())
     );
+}
+
+#[test]
+fn who_joins_gets_nothing_of_what_others_wait_for() {
+    let (mut ground, topic) = (Ground::new(), Topic::new());
+    let (subscriber, mut other) = ground.open(echo);
+    let (newcomer, mut client) = ground.open(echo);
+    subscriber.join(&topic);
+    ground.obey();
+
+    topic.publish(Prepared::text("old"));
+    ground
+        .shard
+        .obey(Command::To(newcomer.id, Order::Join(topic.clone())));
+    topic.publish(Prepared::text("new"));
+    ground.obey();
+
+    let read_all =
+        |client: &mut Client, count| (0..count).map(|_| read(client)).collect::<Vec<_>>();
+    assert_eq!(read_all(&mut client, 2), ["from 1", "new"]);
+    assert_eq!(read_all(&mut other, 3), ["from 0", "old", "new"]);
 }
 
 #[test]
