@@ -90,6 +90,8 @@ struct Inner {
 enum Path {
     Any,
     Exactly(Box<str>),
+    /// All that begin so.
+    Under(Box<str>),
 }
 
 /// Says who a request comes from, given the address of the TCP peer and the header fields.
@@ -223,6 +225,14 @@ impl Server {
     /// a handler for all of them.
     pub fn endpoint(mut self, path: &str, endpoint: Endpoint) -> Self {
         let path = Path::Exactly(path.into());
+        self.inner.endpoints.push((path, endpoint));
+        self
+    }
+
+    /// Adds an endpoint for all paths that begin with this one and have none of their own; of
+    /// several the longest.
+    pub fn endpoint_under(mut self, prefix: &str, endpoint: Endpoint) -> Self {
+        let path = Path::Under(prefix.into());
         self.inner.endpoints.push((path, endpoint));
         self
     }
@@ -385,12 +395,20 @@ impl Inner {
     }
 
     fn endpoint(&self, path: &str) -> Option<&Endpoint> {
-        let exactly =
-            |(own, _): &&(Path, Endpoint)| matches!(own, Path::Exactly(own) if **own == *path);
-        let any = |(own, _): &&(Path, Endpoint)| matches!(own, Path::Any);
-        let found = self.endpoints.iter().find(exactly);
-        let found = found.or_else(|| self.endpoints.iter().find(any));
-        found.map(|(_, endpoint)| endpoint)
+        let mut best = None;
+        for (own, endpoint) in &self.endpoints {
+            let length = match own {
+                Path::Exactly(own) if **own == *path => usize::MAX,
+                Path::Under(prefix) if path.starts_with(&**prefix) => prefix.len(),
+                Path::Any => 0,
+                Path::Exactly(_) | Path::Under(_) => continue,
+            };
+            // Of two that are the same the first.
+            if best.is_none_or(|(longest, _)| length > longest) {
+                best = Some((length, endpoint));
+            }
+        }
+        best.map(|(_, endpoint)| endpoint)
     }
 
     /// Whether the request's own host is one of the server's.

@@ -70,9 +70,21 @@ async fn endpoints_are_found_by_path_and_others_are_not_found() {
         )
     };
     let (server, address) = free().await;
-    run(server.endpoint("/a", name("a")).endpoint("/b", name("b")));
+    run(server
+        .endpoint("/a", name("a"))
+        .endpoint("/b", name("b"))
+        .endpoint_under("/a/", name("under a"))
+        .endpoint_under("/a/b/", name("under b"))
+        .endpoint("/a/b/c", name("c")));
 
-    for (path, expected) in [("/a", "a"), ("/b?query", "b")] {
+    for (path, expected) in [
+        ("/a", "a"),
+        ("/b?query", "b"),
+        ("/a/", "under a"),
+        ("/a/b", "under a"),
+        ("/a/b/d?query", "under b"),
+        ("/a/b/c", "c"),
+    ] {
         let mut raw = Raw::send(address, upgrade(path, "")).await;
         assert_eq!(raw.answer_to_head().await.status, 101);
         assert_eq!(raw.frame().await, (0x1, expected.into()));
