@@ -120,6 +120,8 @@ pub struct Published {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
+    /// There is no such namespace.
+    NoChannel,
     /// The key stands for another payload.
     KeyReused,
     /// The publisher's count has left a number out.
@@ -187,6 +189,7 @@ impl From<EngineError> for PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoChannel => f.write_str("there is no such namespace"),
             Self::KeyReused => f.write_str("the idempotency key was used for another payload"),
             Self::Hole { expected } => {
                 write!(

@@ -7,8 +7,13 @@
 pub mod engine;
 #[cfg(feature = "contract")]
 pub mod model;
+pub mod plain;
 
 mod channel;
+mod counts;
+mod format;
+mod hub;
+mod local;
 mod log;
 mod namespaces;
 mod position;
@@ -17,6 +22,9 @@ mod publication;
 mod reading;
 
 pub use self::channel::{ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
+pub use self::counts::Counts;
+pub use self::hub::Hub;
+pub use self::local::CHANGED;
 pub use self::log::{Log, Retention};
 pub use self::namespaces::Namespaces;
 pub use self::position::{Epoch, MAX_OFFSET, Position, PositionError};
