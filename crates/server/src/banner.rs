@@ -28,7 +28,7 @@ holdwire {version}
   WebSocket  {ws}://{place}            {root}
              {ws}://{place}/echo       echoes whatever comes
              {ws}://{place}/broadcast  hands it to all others there
-  Try        holdwire connect {ws}://{place}
+{channels}  Try        holdwire connect {ws}://{place}
   Also       /classic  /health  /metrics
   Listens    {addresses}
   Limits     message {message}, frame {frame}, {fragments} fragments, queue {queue}
@@ -36,6 +36,7 @@ holdwire {version}
   Heartbeat  {heartbeat}
 
 ",
+        channels = channels(config, ws, &place),
         version = env!("CARGO_PKG_VERSION"),
         addresses = addresses.join(", "),
         message = config.max_message.show(),
@@ -48,6 +49,16 @@ holdwire {version}
         close = config.close_timeout.show(),
         heartbeat = heartbeat(config),
     )
+}
+
+/// An example of a channel, where there are any.
+fn channels(config: &ServeConfig, ws: &str, place: &str) -> String {
+    let Some(first) = config.namespaces.first() else {
+        return String::new();
+    };
+    let colon = if first.name.is_empty() { "" } else { ":" };
+    let name = &first.name;
+    format!("             {ws}://{place}/ws/{name}{colon}room  a channel that resumes\n")
 }
 
 /// When a cut line is noticed, and how.

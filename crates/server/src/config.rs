@@ -8,6 +8,7 @@ mod error;
 mod heartbeat;
 mod layer;
 mod name;
+mod namespace;
 mod setting;
 mod shards;
 mod tls;
@@ -26,6 +27,8 @@ use ipnet::IpNet;
 pub use self::heartbeat::{Interval, Timeout, Word};
 pub use error::{ConfigError, Problem};
 pub use name::OriginRule;
+pub(crate) use namespace::namespaces;
+pub use namespace::{NAMESPACE_KEYS, NamedNamespace};
 pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
 pub use shards::Shards;
 pub use url::LineUrl;
@@ -94,6 +97,8 @@ pub struct ServeConfig {
     pub drain_url: Setting<Option<LineUrl>>,
     /// The shape of the log.
     pub log: Setting<LogFormat>,
+    /// What channels there are, by the beginning of their names.
+    pub namespaces: Vec<NamedNamespace>,
     effective: Vec<EffectiveSetting>,
 }
 
@@ -133,9 +138,9 @@ impl ServeConfig {
     ) -> Result<Self, ConfigError> {
         let named = variable("HOLDWIRE_CONFIG").filter(|path| !path.is_empty());
         let path = flags.config.clone().or(named.map(PathBuf::from));
-        let mut layers = Layer::new();
+        let (mut layers, mut namespaces) = (Layer::new(), Vec::new());
         if let Some(path) = path {
-            layers.extend(layer::from_file(&path)?);
+            (layers, namespaces) = layer::from_file(&path)?;
         }
         layers.extend(layer::from_environment(variable)?);
         for (name, texts) in &flags.texts {
@@ -143,8 +148,9 @@ impl ServeConfig {
             let texts = texts.clone();
             layers.insert(name, Texts { texts, source });
         }
-        let config = Self::resolve(layers)?;
+        let mut config = Self::resolve(layers)?;
         config.check()?;
+        config.namespaces = namespace::or_trial(namespaces, config.is_loopback());
         Ok(config)
     }
 
@@ -206,6 +212,7 @@ impl ServeConfig {
             drain: resolver.one("drain")?,
             drain_url: resolver.option("drain-url")?,
             log: resolver.one("log")?,
+            namespaces: Vec::new(),
             effective: resolver.effective,
         })
     }

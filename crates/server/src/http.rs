@@ -16,6 +16,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use holdwire::ServerHandle;
+use holdwire_hub::Hub;
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
@@ -44,7 +45,7 @@ pub struct Site {
     pub is_demo: bool,
     pages: page::Pages,
     drain: Notify,
-    server: OnceLock<ServerHandle>,
+    counted: OnceLock<(ServerHandle, Hub)>,
 }
 
 impl Site {
@@ -60,14 +61,15 @@ impl Site {
             status: Status::new(),
             trusted_proxies: config.trusted_proxy.value.clone(),
             is_secure: config.tls().is_some(),
-            server: OnceLock::new(),
+            counted: OnceLock::new(),
         }
     }
 
-    /// From now on `/metrics` tells what waits in the queues of this server.
-    pub fn count_queues_of(&self, server: ServerHandle) {
+    /// From now on `/metrics` tells what waits in the queues of this server, and what this hub
+    /// has counted.
+    pub fn count_what_is_in(&self, server: ServerHandle, hub: Hub) {
         // A site belongs to one server; a second call would change nothing.
-        let _ = self.server.set(server);
+        let _ = self.counted.set((server, hub));
     }
 
     /// A page of a demonstration wants the server to go down.
@@ -95,6 +97,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/echo", get(upgrade_required))
         .route("/echo/headers", get(upgrade_required))
         .route("/broadcast", get(upgrade_required))
+        .route("/ws/{*channel}", get(upgrade_required))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing at this path\n"))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n")
@@ -105,8 +108,9 @@ pub fn router(site: Arc<Site>) -> Router {
 }
 
 async fn show_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
-    if let Some(server) = site.server.get() {
+    if let Some((server, hub)) = site.counted.get() {
         site.metrics.set_queue(server.queued());
+        site.metrics.set_channels(&hub.counts());
     }
     ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], site.metrics.text())
 }

@@ -1,8 +1,12 @@
 //! What the server counts, and how `/metrics` tells it.
 
+mod channels;
+
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use self::channels::Channels;
 use holdwire::TurnedAway;
+use holdwire_hub::Counts;
 use http::StatusCode;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -38,6 +42,7 @@ pub struct Metrics {
     bytes_received: Counter<u64, AtomicU64>,
     bytes_sent: Counter<u64, AtomicU64>,
     queue_bytes: Gauge<i64, AtomicI64>,
+    channels: Channels,
 }
 
 impl Metrics {
@@ -54,6 +59,7 @@ impl Metrics {
             bytes_received: Counter::default(),
             bytes_sent: Counter::default(),
             queue_bytes: Gauge::default(),
+            channels: Channels::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -104,6 +110,7 @@ impl Metrics {
             Unit::Bytes,
             metrics.queue_bytes.clone(),
         );
+        metrics.channels.register(registry);
         metrics
     }
 
@@ -157,6 +164,11 @@ impl Metrics {
     pub fn set_queue(&self, bytes: usize) {
         self.queue_bytes
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Sets what the hub has counted.
+    pub fn set_channels(&self, counts: &Counts) {
+        self.channels.set(counts);
     }
 
     /// How many connections are open.

@@ -12,19 +12,23 @@ use holdwire::proto::deflate::DeflateConfig;
 use holdwire::shard::Topic;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
+use holdwire_hub::{Hub, plain};
 use http::header::RETRY_AFTER;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::banner::banner;
-use crate::config::{ConfigError, OriginRule, Problem, ServeConfig};
+use crate::config::{ConfigError, OriginRule, Problem, ServeConfig, namespaces};
 use crate::endpoints::{self, Broadcasting, Counter, Talk};
 use crate::http::{Site, router};
 use crate::listen::listen;
 use crate::proxy_headers;
 use crate::reflect::Reflecting;
 use crate::signals::{Signals, end_on_signals};
+
+/// Where channels are: their names follow.
+const CHANNELS: &str = "/ws/";
 
 /// Listens, says where, and serves until the program is told to end.
 ///
@@ -40,7 +44,8 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let listeners = listen(config).await?;
         let bound: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
         let site = Arc::new(Site::new(config));
-        let server = build(config, &site, listeners, tls);
+        let hub = Hub::in_memory(namespaces(&config.namespaces));
+        let server = build(config, &site, &hub, listeners, tls);
         // Before anybody is told that the server is there, so that no signal is missed.
         let signals = Signals::new().map_err(broken)?;
         let text = banner(config, &bound.map_err(broken)?);
@@ -62,6 +67,7 @@ fn broken(error: std::io::Error) -> ConfigError {
 fn build(
     config: &ServeConfig,
     site: &Arc<Site>,
+    hub: &Hub,
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
 ) -> Server {
@@ -91,6 +97,11 @@ fn build(
         .config(talking.clone());
     let topic = Topic::new();
     let broadcast = Endpoint::sessions(move |_, remote| Broadcasting::new(&topic, remote))
+        .origins(origins(config))
+        .refuse_after_open()
+        .subprotocols(Subprotocols::FirstOffered)
+        .config(talking.clone());
+    let channels = plain::endpoint(hub, CHANNELS)
         .origins(origins(config))
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
@@ -125,9 +136,10 @@ fn build(
         .endpoint("/echo", echo)
         .endpoint("/echo/headers", reflect)
         .endpoint("/broadcast", broadcast)
+        .endpoint_under(CHANNELS, channels)
         .shards(config.shards.count())
         .fallback(router(Arc::clone(site)));
-    site.count_queues_of(server.handle());
+    site.count_what_is_in(server.handle(), hub.clone());
     match tls {
         Some(acceptor) => server.tls(acceptor),
         None => server,

@@ -419,3 +419,95 @@ fn example_file_as_it_is_changes_nothing() {
             .all(|s| s.source == Source::Default)
     );
 }
+
+#[test]
+fn namespaces_of_the_file_are_read_with_their_defaults() {
+    let text = "[namespaces.chat]\nhistory = 1_000\npublish = true\n\
+                [namespaces.\"\"]\nslow = \"skip\"\ngrace = \"1m\"\n";
+
+    let config = Layers::default().file("namespaces", text).load().unwrap();
+
+    let [nameless, chat] = &config.namespaces[..] else {
+        panic!("{:?}", config.namespaces);
+    };
+    assert_eq!((&*nameless.name, &*chat.name), ("", "chat"));
+    assert_eq!(chat.namespace.retention.publications, 1000);
+    assert!(chat.namespace.publish && !chat.namespace.presence);
+    assert_eq!(nameless.namespace.retention.publications, 0);
+    let shown = holdwire_server::check_config::report(&config);
+    for line in [
+        "namespaces.chat.history = \"1000\"  (file ",
+        "namespaces.chat.page = \"200\"  (default)",
+        "namespaces..grace = \"1m\"  (file ",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+}
+
+#[test]
+fn wrong_namespaces_are_refused_with_key_value_and_remedy() {
+    for (name, text, parts) in [
+        (
+            "ns-key",
+            "[namespaces.a]\nhistorie = 1",
+            ["namespaces.a.historie", "line 2", "did you mean history?"],
+        ),
+        (
+            "ns-count",
+            "[namespaces.a]\nhistory = -1",
+            ["namespaces.a.history = \"-1\"", "line 2", "from 0 on"],
+        ),
+        (
+            "ns-page",
+            "[namespaces.a]\npage = 0",
+            ["namespaces.a.page = \"0\"", "line 2", "from 1 on"],
+        ),
+        (
+            "ns-age",
+            "[namespaces.a]\nhistory-age = 10",
+            ["namespaces.a.history-age", "\"10\"", "write 10s"],
+        ),
+        (
+            "ns-slow",
+            "[namespaces.a]\nslow = \"drop\"",
+            ["namespaces.a.slow", "\"drop\"", "close or skip"],
+        ),
+        (
+            "ns-bool",
+            "[namespaces.a]\npublish = 1",
+            ["namespaces.a.publish", "\"1\"", "true or false"],
+        ),
+        (
+            "ns-name",
+            "[namespaces.\"a:b\"]\npublish = true",
+            ["namespaces.a:b", "line 1", "without :"],
+        ),
+        (
+            "ns-table",
+            "[namespaces]\nchat = true",
+            ["namespaces.chat", "line 2", "not a table"],
+        ),
+        (
+            "ns-list",
+            "namespaces = []",
+            ["namespaces ", "line 1", "[namespaces.NAME]"],
+        ),
+    ] {
+        let refusal = Layers::default().file(name, text).refusal();
+        for part in parts {
+            assert!(refusal.contains(part), "{part:?} is not in {refusal}");
+        }
+    }
+}
+
+#[test]
+fn without_namespaces_only_a_loopback_bind_has_one() {
+    let names = |flags: &[&str]| {
+        let config = Layers::default().flags(flags).load().unwrap();
+        let names = config.namespaces.iter().map(|one| one.name.clone());
+        names.collect::<Vec<_>>()
+    };
+
+    assert_eq!(names(&[]), ["chat"]);
+    assert_eq!(names(&["--listen", "0.0.0.0:3000"]), [""; 0]);
+}

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use holdwire_server::cli::Cli;
-use holdwire_server::config::SETTINGS;
+use holdwire_server::config::{NAMESPACE_KEYS, SETTINGS};
 
 /// The row of a flag in a guide's table, as cells.
 fn row<'a>(guide: &'a str, flag: &str) -> Vec<&'a str> {
@@ -25,6 +25,18 @@ fn guide_of_serve_has_every_setting_with_its_default() {
     }
     let flags = guide.lines().filter(|line| line.starts_with("| `--"));
     assert_eq!(flags.count(), SETTINGS.len());
+}
+
+#[test]
+fn guide_of_serve_has_every_key_of_a_namespace_with_its_default() {
+    let guide = include_str!("../../../docs/guide/serve.md");
+    let example = include_str!("../../../docs/holdwire.toml");
+
+    for (key, default, _) in NAMESPACE_KEYS {
+        let row = format!("| `{key}` | `{default}` |");
+        assert!(guide.contains(&row), "{row}");
+        assert!(example.contains(&format!("# {key} = ")), "{key}");
+    }
 }
 
 #[test]

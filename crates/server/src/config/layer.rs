@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::namespace::{self, NAMESPACES, NamedNamespace};
 use super::setting::{Arity, SETTINGS, SettingSpec, Source, spec};
 use super::{ConfigError, Problem};
 
@@ -23,11 +24,11 @@ pub(super) struct Texts {
 /// Settings by name.
 pub(super) type Layer = HashMap<&'static str, Texts>;
 
-/// Reads the layer of a configuration file.
+/// Reads the layer of a configuration file, and the namespaces that stand in it.
 ///
 /// # Errors
 /// When the file cannot be read, is not TOML, has an unknown key, or a value of a wrong type.
-pub(super) fn from_file(path: &Path) -> Result<Layer, ConfigError> {
+pub(super) fn from_file(path: &Path) -> Result<(Layer, Vec<NamedNamespace>), ConfigError> {
     let about = || format!("file {}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigError::about(
@@ -52,8 +53,12 @@ pub(super) fn from_file(path: &Path) -> Result<Layer, ConfigError> {
             ),
         )
     })?;
-    let mut layer = Layer::new();
+    let (mut layer, mut namespaces) = (Layer::new(), Vec::new());
     for (key, value) in table.get_ref() {
+        if key.get_ref() == NAMESPACES {
+            namespaces = namespace::read(value, path, &line_of)?;
+            continue;
+        }
         let source = Source::File {
             path: path.to_owned(),
             line: line_of(key.span().start),
@@ -71,7 +76,7 @@ pub(super) fn from_file(path: &Path) -> Result<Layer, ConfigError> {
         })?;
         layer.insert(spec.name, Texts { texts, source });
     }
-    Ok(layer)
+    Ok((layer, namespaces))
 }
 
 /// Reads the layer of the environment; an empty variable counts as not set.

@@ -1,0 +1,295 @@
+//! Namespaces of channels: the tables `[namespaces.NAME]` of the configuration file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use holdwire_hub::{ChannelName, Namespace, Namespaces, Retention, SlowConsumer};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::value::{ByteSize, Value};
+use super::{ConfigError, Problem, Source};
+
+/// The key of the file under which namespaces stand.
+pub(super) const NAMESPACES: &str = "namespaces";
+
+/// The keys of a namespace, each with its default and what it says, in the order in which they
+/// are shown.
+pub const NAMESPACE_KEYS: &[(&str, &str, &str)] = &[
+    ("history", "0", "the most publications that are kept"),
+    ("history-bytes", "1MiB", "the most bytes of their payloads"),
+    ("history-age", "10m", "for how long each is kept"),
+    ("publish", "false", "clients may publish"),
+    ("presence", "false", "clients may see who is there"),
+    ("read-history", "false", "clients may read what is kept"),
+    ("grace", "10s", "for so long whoever is gone has not left"),
+    ("page", "200", "the most publications read at once"),
+    ("slow", "close", "who is too slow: close, or skip"),
+];
+
+/// A namespace, and what was said about it.
+#[derive(Debug, Clone)]
+pub struct NamedNamespace {
+    /// Its name; channels without a colon are in the one without a name.
+    pub name: String,
+    /// What it keeps and allows.
+    pub namespace: Namespace,
+    /// Its table in the file, or the default.
+    pub source: Source,
+    /// Its keys with their values and where they came from.
+    pub effective: Vec<(&'static str, String, Source)>,
+}
+
+impl NamedNamespace {
+    /// The namespace for trials: what a server has that only this machine can reach, when nobody
+    /// has named any.
+    fn trial() -> Self {
+        let mut chat = Reader::new("chat", Source::Default);
+        for (key, text) in [
+            ("history", "1000"),
+            ("history-age", "1h"),
+            ("publish", "true"),
+            ("presence", "true"),
+        ] {
+            // Texts as a file may have them.
+            let _ = chat.set(key, text, &Source::Default);
+        }
+        chat.finish()
+    }
+}
+
+/// The namespaces of a server: those of the file, or else one for trials on a loopback bind.
+pub(super) fn or_trial(named: Vec<NamedNamespace>, is_loopback: bool) -> Vec<NamedNamespace> {
+    if named.is_empty() && is_loopback {
+        return vec![NamedNamespace::trial()];
+    }
+    named
+}
+
+/// The same for a hub.
+pub(crate) fn namespaces(named: &[NamedNamespace]) -> Namespaces {
+    let add = |all: Namespaces, one: &NamedNamespace| all.with(&*one.name, one.namespace.clone());
+    named.iter().fold(Namespaces::new(), add)
+}
+
+/// Reads the table of all namespaces.
+///
+/// # Errors
+/// The first key or value that is wrong.
+pub(super) fn read(
+    value: &Spanned<DeValue<'_>>,
+    path: &Path,
+    line_of: &dyn Fn(usize) -> usize,
+) -> Result<Vec<NamedNamespace>, ConfigError> {
+    let source = |offset| Source::File {
+        path: path.to_owned(),
+        line: line_of(offset),
+    };
+    let mut all = Vec::new();
+    let tables = table(NAMESPACES, value, &source(value.span().start))?;
+    for (name, value) in tables {
+        let at = source(name.span().start);
+        let name = name.get_ref().as_ref();
+        let about = format!("{NAMESPACES}.{name}");
+        let sample = format!("{name}:a");
+        if name.contains(':') || sample.parse::<ChannelName>().is_err() {
+            return Err(ConfigError::about(
+                format!("{about:?} ({at})"),
+                Problem::new(
+                    "this is not the name of a namespace",
+                    "use visible ASCII characters without : \" and \\",
+                ),
+            ));
+        }
+        let mut reader = Reader::new(name, at.clone());
+        for (key, value) in table(&about, value, &at)? {
+            let at = source(key.span().start);
+            reader.set(key.get_ref().as_ref(), &text(value.get_ref()), &at)?;
+        }
+        all.push(reader.finish());
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+fn table<'a, 'b>(
+    about: &str,
+    value: &'a Spanned<DeValue<'b>>,
+    source: &Source,
+) -> Result<&'a DeTable<'b>, ConfigError> {
+    match value.get_ref() {
+        DeValue::Table(table) => Ok(table),
+        other => Err(ConfigError::about(
+            format!("{about} ({source})"),
+            Problem::new(
+                format!("this is a {}, not a table", other.type_str()),
+                "write [namespaces.NAME] and its keys below",
+            ),
+        )),
+    }
+}
+
+/// A value as the text that its key takes.
+fn text(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| number.to_string(), |number| number.to_string()),
+        DeValue::Boolean(value) => value.to_string(),
+        // No key takes it, and its error shows what it is.
+        other => format!("a {}", other.type_str()),
+    }
+}
+
+/// One namespace on its way.
+struct Reader {
+    name: String,
+    source: Source,
+    namespace: Namespace,
+    effective: Vec<(&'static str, String, Source)>,
+}
+
+impl Reader {
+    /// A namespace with every default.
+    fn new(name: &str, source: Source) -> Self {
+        let mut namespace = Namespace::default();
+        namespace.retention = Retention::NONE;
+        let mut reader = Self {
+            name: name.to_owned(),
+            source,
+            namespace,
+            effective: Vec::new(),
+        };
+        for (key, default, _) in NAMESPACE_KEYS {
+            reader
+                .effective
+                .push((key, (*default).to_owned(), Source::Default));
+            // A test reads them all.
+            let _ = reader.apply(key, default);
+        }
+        reader
+    }
+
+    fn set(&mut self, key: &str, text: &str, source: &Source) -> Result<(), ConfigError> {
+        let full = format!("{NAMESPACES}.{}.{key}", self.name);
+        let known = self.effective.iter().position(|(own, ..)| *own == key);
+        let Some(at) = known else {
+            return Err(ConfigError::about(
+                format!("{full:?} ({source})"),
+                Problem::new("there is no such key", suggestion(key)),
+            ));
+        };
+        let shown = self
+            .apply(key, text)
+            .map_err(|problem| ConfigError::value(&full, text, source, problem))?;
+        let (own, ..) = self.effective[at];
+        self.effective[at] = (own, shown, source.clone());
+        Ok(())
+    }
+
+    /// Sets a key; gives its value as it is shown.
+    fn apply(&mut self, key: &str, text: &str) -> Result<String, Problem> {
+        let namespace = &mut self.namespace;
+        let retention = &mut namespace.retention;
+        Ok(match key {
+            "history" => {
+                retention.publications = count(text, 0)?;
+                retention.publications.to_string()
+            }
+            "history-bytes" => {
+                let size = ByteSize::parse(text)?;
+                retention.bytes = size.bytes();
+                size.show()
+            }
+            "history-age" => {
+                retention.age = Duration::parse(text)?;
+                retention.age.show()
+            }
+            "publish" => switch(&mut namespace.publish, text)?,
+            "presence" => switch(&mut namespace.presence, text)?,
+            "read-history" => switch(&mut namespace.history, text)?,
+            "grace" => {
+                namespace.grace = Duration::parse(text)?;
+                namespace.grace.show()
+            }
+            "page" => {
+                namespace.page = count(text, 1)?;
+                namespace.page.to_string()
+            }
+            _ => {
+                namespace.slow = match text {
+                    "close" => SlowConsumer::Close,
+                    "skip" => SlowConsumer::Skip,
+                    _ => {
+                        let what = "this is not what becomes of a slow subscriber";
+                        return Err(Problem::new(what, "write close or skip"));
+                    }
+                };
+                text.to_owned()
+            }
+        })
+    }
+
+    fn finish(self) -> NamedNamespace {
+        NamedNamespace {
+            name: self.name,
+            namespace: self.namespace,
+            source: self.source,
+            effective: self.effective,
+        }
+    }
+}
+
+/// A whole number, not below `least`.
+fn count(text: &str, least: usize) -> Result<usize, Problem> {
+    match text.parse() {
+        Ok(number) if number >= least => Ok(number),
+        _ => Err(Problem::new(
+            "this is not a count",
+            format!("write a whole number from {least} on"),
+        )),
+    }
+}
+
+fn switch(target: &mut bool, text: &str) -> Result<String, Problem> {
+    *target = bool::parse(text)?;
+    Ok(target.show())
+}
+
+/// The known key that an unknown one was probably meant to be.
+fn suggestion(unknown: &str) -> String {
+    let likeness = |key: &str| strsim::normalized_damerau_levenshtein(unknown, key);
+    let keys = NAMESPACE_KEYS.iter().map(|(key, ..)| *key);
+    keys.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .filter(|key| likeness(key) >= 0.5)
+        .map_or_else(
+            || "docs/guide/serve.md shows every key".to_owned(),
+            |key| format!("did you mean {key}?"),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_of_its_key() {
+        for (key, default, _) in NAMESPACE_KEYS {
+            let mut reader = Reader::new("x", Source::Default);
+            let shown = reader
+                .apply(key, default)
+                .map_err(|problem| problem.to_string());
+            assert_eq!(shown.as_deref(), Ok(*default), "{key}");
+        }
+    }
+
+    #[test]
+    fn trial_keeps_a_thousand_and_allows_everything_that_is_asked_for_in_trials() {
+        let NamedNamespace { namespace, .. } = NamedNamespace::trial();
+
+        assert_eq!(namespace.retention.publications, 1000);
+        assert_eq!(namespace.retention.bytes, 1 << 20);
+        assert_eq!(namespace.retention.age, Duration::from_secs(3600));
+        assert!(namespace.publish && namespace.presence && !namespace.history);
+    }
+}

@@ -1,0 +1,87 @@
+//! Channels by the plain door of the program.
+
+use serde_json::Value;
+
+use crate::running::Running;
+
+/// The query of a page that wants JSON.
+const JSON: &str = "/ws/chat:room?format=json";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_page_that_comes_back_has_everything_once() {
+    let server = Running::start(&[]);
+    let mut ann = server.open(JSON);
+    let first = json(&ann.text());
+    let mut bob = server.open("/ws/chat:room");
+    bob.say("one");
+    assert_eq!(bob.text(), "one");
+    let last = json(&ann.text());
+    assert_eq!((&first["offset"], &last["offset"]), (&0.into(), &1.into()));
+    ann.close(1001);
+    server.await_metric("holdwire_subscriptions ", |count| count == 1);
+
+    for text in ["two", "three"] {
+        bob.say(text);
+        assert_eq!(bob.text(), text);
+    }
+
+    let since = last["epoch"].as_str().unwrap();
+    let mut ann = server.open(&format!("{JSON}&since={since}:1"));
+    assert_eq!(json(&ann.text())["offset"], 1);
+    for (offset, text) in [(2, "two"), (3, "three")] {
+        let publication = json(&ann.text());
+        assert_eq!(
+            (&publication["offset"], &publication["data"]),
+            (&offset.into(), &text.into())
+        );
+    }
+    for (name, expected) in [
+        ("holdwire_channels ", 1),
+        ("holdwire_subscriptions ", 2),
+        ("holdwire_publications_total ", 3),
+        ("holdwire_deliveries_total ", 4),
+        ("holdwire_replays_total ", 2),
+        ("holdwire_gaps_total{reason=\"expired\"} ", 0),
+        ("holdwire_slow_consumers_total ", 0),
+    ] {
+        server.await_metric(name, |count| count == expected);
+    }
+}
+
+#[test]
+fn the_heartbeat_word_is_no_publication() {
+    let server = Running::start(&[]);
+    let mut page = server.open("/ws/chat:room");
+
+    page.say("HeartBeat");
+    assert_eq!(page.text(), "HeartBeat");
+    page.say("hello");
+    assert_eq!(page.text(), "hello");
+
+    server.await_metric("holdwire_publications_total ", |count| count == 1);
+}
+
+#[test]
+fn paths_that_are_no_channels_say_so() {
+    let local = Running::start(&[]);
+    let open = Running::start_open(&[]);
+    let status = |server: &Running, path: &str| server.status(path, &server.host());
+
+    assert_eq!(status(&local, "/ws/news"), 404);
+    assert_eq!(status(&local, "/ws/"), 400);
+    assert_eq!(status(&local, "/ws/chat:room?since=1"), 400);
+    assert_eq!(status(&open, "/ws/chat:room"), 404);
+    assert!(local.get("/ws/chat:room").starts_with("HTTP/1.1 426 "));
+}
+
+#[test]
+fn foreign_pages_may_not_open_channels() {
+    let server = Running::start(&[]);
+    let lines = format!("{}Origin: https://evil.example\r\n", server.host());
+
+    assert_eq!(server.status("/ws/chat:room", &lines), 403);
+}
