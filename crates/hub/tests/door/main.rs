@@ -26,6 +26,7 @@ macro_rules! everywhere {
 
 mod client;
 mod joining;
+mod meddling;
 mod presence;
 mod publishing;
 mod refusing;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdwire::{Config, Server};
-use holdwire_hub::engine::Memory;
+use holdwire_hub::engine::{Engine, Memory};
 use holdwire_hub::{ChannelName, Hub, Namespace, Namespaces, Position, Retention, plain};
 use serde_json::Value;
 
@@ -38,6 +38,16 @@ impl Site {
         change: impl FnOnce(&mut Namespace),
         adjust: impl FnOnce(&mut Config),
     ) -> Self {
+        Self::over(shards, change, adjust, |memory| memory).await
+    }
+
+    /// The same over another engine, which stands before the memory.
+    pub async fn over(
+        shards: usize,
+        change: impl FnOnce(&mut Namespace),
+        adjust: impl FnOnce(&mut Config),
+        wrap: impl FnOnce(Arc<Memory>) -> Arc<dyn Engine>,
+    ) -> Self {
         let mut namespace = Namespace::default();
         namespace.retention = keeping(1000);
         namespace.publish = true;
@@ -46,7 +56,7 @@ impl Site {
         change(&mut namespace);
         let namespaces = Arc::new(Namespaces::new().with("chat", namespace));
         let memory = Arc::new(Memory::new(Arc::clone(&namespaces)));
-        let hub = Hub::new(memory.clone(), namespaces);
+        let hub = Hub::new(wrap(memory.clone()), namespaces);
         let mut config = Config::default().heartbeat(None);
         // No deadline is near, so that what waits for one hangs.
         config.limits.write_stall = Duration::from_secs(3600);
