@@ -25,7 +25,8 @@ pub trait Session: Send + 'static {
     }
 
     /// Takes one event, borrowed from where it lies. After [`Flow::Pause`] nothing is read until
-    /// [`Remote::resume`](super::Remote::resume).
+    /// [`Remote::resume`](super::Remote::resume), so whoever pauses must see to that: in a task of its
+    /// own a session does not learn before that its peer is gone.
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow;
 
     /// Somebody called [`Remote::wake`](super::Remote::wake).
@@ -72,5 +73,14 @@ where
 {
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
         self(event, sender)
+    }
+}
+
+/// Stands for a session that could not be made, or has been dropped.
+pub(super) struct Nobody;
+
+impl Session for Nobody {
+    fn on_event(&mut self, _: Event<'_>, _: &mut Sender<'_>) -> Flow {
+        Flow::Continue
     }
 }

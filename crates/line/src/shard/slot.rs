@@ -124,6 +124,8 @@ pub(super) struct Ready {
     pub(super) writable: bool,
     /// The peer has closed its side.
     pub(super) half_closed: bool,
+    /// Something has befallen it.
+    pub(super) has_failed: bool,
 }
 
 impl<S: Socket> Slot<S> {
@@ -232,6 +234,13 @@ impl<S: Socket> Slot<S> {
             self.flags.is_blocked = false;
         }
         let has_more = ready.readable && self.read(tools, config);
+        // Whoever does not read would not learn of it otherwise, and the poller says it once.
+        if ready.has_failed
+            && self.flags.is_unread
+            && let Some(kind) = self.socket.failure()
+        {
+            self.connection.handle_io_error(kind);
+        }
         self.finish(has_more, tools, config)
     }
 

@@ -21,6 +21,11 @@ pub(super) trait Socket: Read + Write {
         read
     }
 
+    /// What has befallen the socket, once; a receive would tell, but not everybody receives now.
+    fn failure(&self) -> Option<ErrorKind> {
+        None
+    }
+
     /// Tells the peer that nothing follows.
     fn end(&mut self) -> io::Result<()>;
 }
@@ -84,6 +89,11 @@ impl Write for Tcp {
 }
 
 impl Socket for Tcp {
+    fn failure(&self) -> Option<ErrorKind> {
+        let error = self.0.take_error().ok().flatten();
+        error.map(|error| error.kind())
+    }
+
     #[cfg(unix)]
     fn read_behind(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let room = rustix::buffer::spare_capacity(buffer);

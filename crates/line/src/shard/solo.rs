@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 use super::mailbox::{Command, Mailbox, Order};
 use super::opening::{Make, Owner};
 use super::remote::Remote;
-use super::session::{Join, Session};
+use super::session::{Join, Nobody, Session};
 use super::slab::Id;
 use super::topic::{Publication, Slow, Topic};
 use crate::error::Error;
@@ -316,6 +317,11 @@ impl Drop for Solo {
         self.mailbox.0.close();
         for joined in &self.topics {
             joined.topic.detach(&self.mailbox.0);
+        }
+        // It may panic, also while a panic of its own unwinds.
+        let session = std::mem::replace(&mut self.session, Box::new(Nobody));
+        if catch_unwind(AssertUnwindSafe(|| drop(session))).is_err() {
+            tracing::warn!("a session panicked when it was dropped");
         }
     }
 }

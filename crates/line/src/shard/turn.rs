@@ -18,7 +18,7 @@ use super::fanout::{Batch, Batches, Fanout, pieces};
 use super::mailbox::{Command, Mailbox, Order};
 use super::opening::{Opening, Owner, Welcome};
 use super::remote::Remote;
-use super::session::{Join, Session};
+use super::session::{Join, Nobody};
 use super::slab::{Id, Slab};
 use super::slot::{Delivery, Membership, Ready, Slot, Tools, Turn};
 use super::socket::Tcp;
@@ -98,6 +98,7 @@ impl Shard {
             readable: event.is_readable() || event.is_read_closed() || event.is_error(),
             writable: event.is_writable() || event.is_error(),
             half_closed: event.is_read_closed(),
+            has_failed: event.is_error(),
         };
         // A place is not used again before all events of a turn are done, so an event that comes
         // too late finds nobody.
@@ -543,19 +544,6 @@ impl Drop for Shard {
 
 /// Parts of a second in which a connection's age is counted.
 const AGE: f64 = 64.0;
-
-/// The session of a connection whose own could not be made.
-struct Nobody;
-
-impl Session for Nobody {
-    fn on_event(
-        &mut self,
-        _: holdwire_proto::Event<'_>,
-        _: &mut holdwire_proto::Sender<'_>,
-    ) -> holdwire_proto::Flow {
-        holdwire_proto::Flow::Continue
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! A client by hand, which reads when the test wants it to.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -135,6 +136,12 @@ impl Client {
     pub async fn close(mut self) {
         self.write(frame(0x88, &1000_u16.to_be_bytes())).await;
         while self.more().await {}
+    }
+
+    /// Ends the transport at once, by a TCP reset.
+    pub fn reset(self) {
+        let socket = socket2::SockRef::from(self.reading.as_ref());
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Waits for the end, before which nothing comes.

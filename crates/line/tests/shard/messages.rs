@@ -1,7 +1,7 @@
 //! What comes is handed to the session, and what it sends comes back.
 
 use crate::client::frame;
-use crate::site::{Site, Told};
+use crate::site::{Site, Told, within};
 
 everywhere! {
     every_kind_of_message_comes_back,
@@ -9,6 +9,7 @@ everywhere! {
     a_session_that_pauses_gets_the_rest_when_it_is_resumed,
     a_peer_that_sends_and_does_not_read_gets_everything_in_the_end,
     a_session_that_panics_ends_with_1011_and_no_other_notices,
+    a_session_that_panics_again_when_it_is_dropped_harms_no_other,
     a_violation_is_told,
     a_peer_that_leaves_without_a_word_is_noticed,
 }
@@ -111,6 +112,38 @@ async fn a_session_that_panics_ends_with_1011_and_no_other_notices(shards: usize
         client.send("still here").await;
         assert_eq!(client.text().await, "still here");
     }
+}
+
+async fn a_session_that_panics_again_when_it_is_dropped_harms_no_other(shards: usize) {
+    let mut site = Site::new(shards).await;
+    let (mut other, mut others) = site.connect().await;
+    let (mut client, mut arrival) = site.connect().await;
+
+    client.send("brittle").await;
+    client.send("panic").await;
+
+    assert_eq!(client.closed().await, 1011);
+    arrival.gone().await;
+    other.send("still here").await;
+    assert_eq!(other.text().await, "still here");
+    other.close().await;
+    others.gone().await;
+    drop(client);
+    site.empty().await;
+}
+
+// Not in tasks: there nobody looks at the transport of a paused session.
+#[tokio::test]
+async fn a_paused_session_on_a_shard_whose_peer_resets_is_gone_without_being_resumed() {
+    let mut site = Site::new(1).await;
+    let (mut client, mut arrival) = site.connect().await;
+    client.send("pause").await;
+    arrival.until(Told::Text("pause".to_owned())).await;
+
+    client.reset();
+
+    within(arrival.gone()).await;
+    within(site.empty()).await;
 }
 
 async fn a_violation_is_told(shards: usize) {

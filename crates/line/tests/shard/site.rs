@@ -38,6 +38,8 @@ pub struct Actor {
     remote: Remote,
     told: UnboundedSender<Told>,
     spins: bool,
+    /// It panics when it is dropped, too.
+    is_brittle: bool,
 }
 
 impl Actor {
@@ -50,6 +52,9 @@ impl Actor {
 impl Drop for Actor {
     fn drop(&mut self) {
         self.tell(Told::Dropped);
+        if self.is_brittle {
+            std::panic::resume_unwind(Box::new("as the test wants it"));
+        }
     }
 }
 
@@ -65,6 +70,10 @@ impl Session for Actor {
                     "panic" => std::panic::resume_unwind(Box::new("as the test wants it")),
                     "close" => {
                         sender.close(CloseCode::NORMAL, "asked");
+                        Ok(())
+                    }
+                    "brittle" => {
+                        self.is_brittle = true;
                         Ok(())
                     }
                     "spin" => {
@@ -177,6 +186,7 @@ impl Site {
                 remote,
                 told,
                 spins: false,
+                is_brittle: false,
             }
         });
         let server = server.endpoint_for_all(endpoint.config(config));

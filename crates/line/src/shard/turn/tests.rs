@@ -11,6 +11,7 @@ use http::Request;
 
 use super::*;
 use crate::error::Closed;
+use crate::shard::Session;
 use crate::shard::opening::Ticket;
 use crate::stats::Traffic;
 
