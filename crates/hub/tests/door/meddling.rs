@@ -42,7 +42,7 @@ struct Meddler {
 }
 
 impl Meddler {
-    fn new(script: &[Meddling]) -> impl FnOnce(Arc<Memory>) -> Arc<dyn Engine> {
+    fn over(script: &[Meddling]) -> impl FnOnce(Arc<Memory>) -> Arc<dyn Engine> {
         let script = script.iter().copied().collect();
         move |memory| {
             Arc::new(Self {
@@ -139,7 +139,7 @@ impl Engine for Meddler {
 
 /// A site whose readings are meddled with, and so many publications.
 async fn meddled(shards: usize, change: impl FnOnce(&mut Namespace), script: &[Meddling]) -> Site {
-    Site::over(shards, change, |_| {}, Meddler::new(script)).await
+    Site::over(shards, change, |_| {}, Meddler::over(script)).await
 }
 
 /// Comes back after the first publication and gets everything up to `end`, once.
