@@ -327,9 +327,10 @@ fn headers_origin_and_subprotocols_are_in_the_request() {
 
 #[test]
 fn what_cannot_be_reached_is_told_in_one_line() {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = unused.local_addr().unwrap();
-    drop(unused);
+    // Nobody listens there, and nobody else is given the port meanwhile.
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = bound.local_addr().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("ws://{}", silent.local_addr().unwrap());
 

@@ -1,7 +1,7 @@
 //! Names, addresses and TCP.
 
 use std::io::ErrorKind;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use holdwire::{Client, ConnectError, Phase, connect};
@@ -12,9 +12,10 @@ use crate::peer::{Peer, listen};
 
 #[tokio::test]
 async fn closed_port_is_an_error_of_connecting() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Nobody listens there, and nobody else is given the port meanwhile.
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = bound.local_addr().unwrap();
 
     let error = connect(format!("ws://{address}")).await.unwrap_err();
 
