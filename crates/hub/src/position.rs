@@ -158,6 +158,8 @@ impl std::error::Error for PositionError {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -191,6 +193,16 @@ mod tests {
         ];
         for text in wrong {
             assert_eq!(text.parse::<Position>(), Err(PositionError), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_a_position_in_one_way_or_none(text in "[a-z]{8}\\.[0-9]{1,11}:[0-9]{1,17}|.{0,40}") {
+            if let Ok(position) = text.parse::<Position>() {
+                prop_assert!(position.offset <= MAX_OFFSET);
+                prop_assert_eq!(position.to_string(), text);
+            }
         }
     }
 }

@@ -123,6 +123,8 @@ fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::channel::Namespace;
     use crate::namespaces::Namespaces;
@@ -169,6 +171,22 @@ mod tests {
             ("chat:a", "presence&format=json", 403),
         ] {
             assert_eq!(status(name, query), expected, "{name} {query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_is_let_in_has_a_legal_name_and_an_honest_query(
+            name in "(chat:)?[ -~%]{0,20}|.{0,20}",
+            query in "(format|since|presence|x)?=?(json|raw|last|%[0-9a-f]{2}|.{0,20})(&.{0,20})?",
+        ) {
+            let expected = [101, 400, 403, 404];
+            prop_assert!(expected.contains(&status(&name, &query)));
+            if status(&name, "") == 101 {
+                let name = decoded(&name).unwrap();
+                let channel: ChannelName = name.parse().unwrap();
+                prop_assert_eq!(channel.namespace(), "chat");
+            }
         }
     }
 }

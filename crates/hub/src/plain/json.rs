@@ -75,6 +75,9 @@ pub(super) fn payload(text: &str) -> Result<Payload, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
     use super::*;
 
     #[test]
@@ -91,6 +94,24 @@ mod tests {
         let deep = "[".repeat(100_000);
         for text in ["", "hello", "{", "1 2", r#""\ud800""#, &deep] {
             assert!(payload(text).is_err(), "{}", &text[..text.len().min(9)]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_is_the_value_that_was_sent(text in r#"[\[\]{}:,"\\ 0-9a-u]{0,40}|.{0,40}"#) {
+            let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+            match payload(&text).map_err(String::from) {
+                Ok(Payload::Text(taken)) => {
+                    prop_assert_eq!(serde_json::from_str::<String>(&text).unwrap(), &*taken);
+                }
+                Ok(taken) => {
+                    prop_assert!(is_json);
+                    prop_assert_eq!(taken.as_bytes(), text.trim_matches([' ', '\t', '\n', '\r']).as_bytes());
+                }
+                // Half of a surrogate pair is good grammar and no text.
+                Err(why) => prop_assert!(!is_json || text.contains("\\u"), "{}", why),
+            }
         }
     }
 }
