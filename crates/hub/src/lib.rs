@@ -20,6 +20,7 @@ mod position;
 mod presence;
 mod publication;
 mod reading;
+mod wire;
 
 pub use self::channel::{ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
 pub use self::counts::Counts;
