@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use holdwire_proto::{Event, Flow, Sender};
+use holdwire_proto::{CloseCode, Event, Flow, Sender};
 
 use super::topic::Topic;
 
@@ -54,6 +54,13 @@ pub trait Session: Send + 'static {
     /// closed when this returns.
     fn on_slow(&mut self, topic: &Topic) {
         let _ = topic;
+    }
+
+    /// A topic was [closed](Topic::close), and the connection has left it. Closes the connection
+    /// with the same code and reason, unless the session does something else.
+    fn on_end(&mut self, topic: &Topic, code: CloseCode, reason: &str, sender: &mut Sender<'_>) {
+        let _ = topic;
+        sender.close(code, reason);
     }
 }
 

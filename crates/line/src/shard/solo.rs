@@ -179,7 +179,7 @@ impl Solo {
                 self.deliver(&topic);
                 if self.topics.iter().any(|joined| joined.topic == topic) {
                     self.leave(&topic);
-                    self.shared.lock().close(code, &reason);
+                    self.call(|session, sender| session.on_end(&topic, code, &reason, sender));
                 }
             }
             // A shard's only.

@@ -155,7 +155,8 @@ impl Topic {
         Flow::Continue
     }
 
-    /// Closes all connections that have joined, after what was published before.
+    /// Has all connections that have joined leave, after what was published before, and closes them
+    /// unless their session does something else: [`Session::on_end`](super::Session::on_end).
     ///
     /// The topic goes on for those who join later.
     pub fn close(&self, code: CloseCode, reason: &str) {

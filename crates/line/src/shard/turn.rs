@@ -290,7 +290,7 @@ impl Shard {
         }
     }
 
-    /// Closes all who have joined a topic.
+    /// Ends a topic for all who have joined it.
     fn disband(&mut self, topic: &Topic, code: CloseCode, reason: &str) {
         self.deliver(topic);
         let Some(local) = self
@@ -301,7 +301,13 @@ impl Shard {
             return;
         };
         for index in local.subscribers.clone() {
-            self.expel(index, topic, code, reason);
+            self.leave(index, topic);
+            self.turn_of(index, |slot, tools, config| {
+                slot.call(tools, config, |session, sender| {
+                    session.on_end(topic, code, reason, sender);
+                });
+                slot.finish(false, tools, config)
+            });
         }
     }
 

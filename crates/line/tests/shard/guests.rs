@@ -12,6 +12,7 @@ everywhere! {
     who_leaves_when_it_joins_gets_nothing_and_may_come_again,
     who_joins_gets_nothing_of_what_was_published_before_it_asked,
     all_who_have_joined_are_closed_after_what_was_published,
+    a_session_may_outlive_its_topic,
     a_session_is_woken_when_everything_has_been_written,
 }
 
@@ -49,6 +50,10 @@ impl Session for Guest {
     fn on_wake(&mut self, sender: &mut Sender<'_>) {
         let waiting = sender.queued();
         let _ = sender.text(&format!("waiting {waiting} of {}", sender.limit()));
+    }
+
+    fn on_end(&mut self, _: &Topic, code: CloseCode, reason: &str, sender: &mut Sender<'_>) {
+        let _ = sender.text(&format!("ended with {}: {reason}", code.value()));
     }
 
     fn on_join(&mut self, _: &Topic, next: u64, sender: &mut Sender<'_>) -> Join {
@@ -133,6 +138,24 @@ async fn all_who_have_joined_are_closed_after_what_was_published(shards: usize) 
     }
     other.send("still here").await;
     assert_eq!(other.text().await, "still here");
+}
+
+async fn a_session_may_outlive_its_topic(shards: usize) {
+    let (topic, mut clients) = guests(shards, 2).await;
+    for client in &mut clients {
+        client.send("join").await;
+        client.text().await;
+    }
+
+    topic.publish(Prepared::text("the last"));
+    topic.close(CloseCode::GOING_AWAY, "it is over");
+
+    for client in &mut clients {
+        assert_eq!(client.text().await, "the last");
+        assert_eq!(client.text().await, "ended with 1001: it is over");
+        client.send("join").await;
+        assert_eq!(client.text().await, "from 1");
+    }
 }
 
 async fn a_session_is_woken_when_everything_has_been_written(shards: usize) {
