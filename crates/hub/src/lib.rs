@@ -11,6 +11,7 @@ pub mod plain;
 
 mod channel;
 mod counts;
+mod cursor;
 mod format;
 mod hub;
 mod local;

@@ -17,14 +17,15 @@ use http::Request;
 
 pub use self::entrance::Entrance;
 use self::json::Refused;
+use crate::cursor::{Cursor, Hears, Listener, Next};
 use crate::engine::{Answer, EngineError, Publish, PublishError};
 use crate::format::{self, Format};
 use crate::hub::{Hub, Subscription};
 use crate::local::{CHANGED, HAS_CHANGED, UNAVAILABLE};
 use crate::position::{Epoch, Position};
 use crate::presence::{ClientId, Member};
-use crate::publication::Payload;
-use crate::reading::{Gap, Reading, Reason, Since};
+use crate::publication::{Payload, Publication};
+use crate::reading::{Gap, Reading, Since};
 
 /// 4410: a subscriber that cannot be told otherwise misses publications; the reason says which.
 pub const GAP: CloseCode = match CloseCode::new(4410) {
@@ -97,9 +98,7 @@ enum Door {
 pub struct Plain {
     subscription: Subscription,
     remote: Remote,
-    place: Place,
-    /// It has not been told where it begins.
-    is_untold: bool,
+    cursor: Cursor,
     client: Option<Box<(ClientId, Member)>>,
     /// What it wants to publish as soon as it has joined.
     held: Option<Box<Payload>>,
@@ -110,17 +109,56 @@ pub struct Plain {
 /// Where a reading arrives that the engine did not have at once.
 type Inbox = Arc<Mutex<Option<Result<Reading, EngineError>>>>;
 
-/// Where a subscriber is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// It begins with what is published after it has joined.
-    New,
-    /// It has everything up to here, and is to be sent what follows.
-    At(Position),
-    /// It gets what is published, in this epoch.
-    Live(Epoch),
-    /// It is being closed.
-    Over,
+/// Tells a subscriber what its cursor reads.
+struct Teller<'a, 'b> {
+    hub: &'a Hub,
+    format: Format,
+    sender: &'a mut Sender<'b>,
+    /// Nothing was sent in this turn.
+    is_first: bool,
+}
+
+impl Teller<'_, '_> {
+    fn is_raw(&self) -> bool {
+        self.format == Format::Raw
+    }
+}
+
+impl Listener for Teller<'_, '_> {
+    fn begin(&mut self, at: Position, gap: Option<&Gap>, _: bool) -> Hears {
+        if !self.is_raw() {
+            // Whoever is closing gets nothing more.
+            let _ = self.sender.text(&format::position(at));
+        }
+        gap.map_or(Hears::On, |gap| self.gap(gap))
+    }
+
+    /// In the raw format only the end of the connection can tell it.
+    fn gap(&mut self, gap: &Gap) -> Hears {
+        self.hub.counters().gap(gap.reason);
+        if self.is_raw() {
+            let go_on = gap.epoch.at(gap.to);
+            self.sender
+                .close(GAP, &format!("{gap}; go on with since={go_on}"));
+            return Hears::Over;
+        }
+        let _ = self.sender.text(&format::gap(gap));
+        Hears::On
+    }
+
+    fn replay(&mut self, epoch: Epoch, publication: &Publication) -> Hears {
+        let room = (self.sender.limit() / 2).saturating_sub(self.sender.queued());
+        let is_first = std::mem::take(&mut self.is_first) && self.sender.queued() == 0;
+        if publication.payload.len() > room && !is_first {
+            return Hears::Full;
+        }
+        let message = self.format.publication(epoch, publication);
+        if self.sender.message(message).is_err() {
+            return Hears::Over;
+        }
+        self.hub.counters().replayed(1);
+        Hears::On
+    }
 }
 
 impl Plain {
@@ -129,15 +167,10 @@ impl Plain {
     pub fn new(hub: &Hub, entrance: Entrance, member: Member, remote: Remote) -> Self {
         let subscription = hub.subscribe(&entrance.channel, entrance.format);
         let is_shown = subscription.namespace().presence;
-        let place = match entrance.since {
-            Some(position) => Place::At(position),
-            None => Place::New,
-        };
         Self {
             subscription,
             remote,
-            place,
-            is_untold: entrance.format != Format::Raw,
+            cursor: Cursor::new(entrance.since),
             client: is_shown.then(|| Box::new((ClientId::new(rand::random()), member))),
             held: None,
             inbox: None,
@@ -148,114 +181,50 @@ impl Plain {
         self.subscription.format == Format::Raw
     }
 
-    /// Reads on, or joins where nothing is left to be read.
-    fn go_on(&mut self, sender: &mut Sender<'_>) {
-        let Place::At(position) = self.place else {
-            return;
-        };
-        let subscription = &self.subscription;
-        let page = subscription.namespace().page.max(1);
-        let since = Since::Position(position);
-        match subscription.hub.read(subscription.channel(), since, page) {
-            Answer::Now(reading) => self.take(reading, sender),
-            Answer::Later(reading) => {
-                let inbox = self.inbox.get_or_insert_default();
-                let (inbox, remote) = (Arc::clone(inbox), self.remote.clone());
-                subscription.hub.runtime().spawn(async move {
-                    let reading = reading.await;
-                    *inbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
-                    remote.wake();
-                });
+    /// Does what the cursor wants.
+    fn go_on(&mut self, mut next: Next, sender: &mut Sender<'_>) {
+        while let Next::Read(position) = next {
+            let subscription = &self.subscription;
+            let page = subscription.namespace().page.max(1);
+            let since = Since::Position(position);
+            match subscription.hub.read(subscription.channel(), since, page) {
+                Answer::Now(reading) => next = self.take(reading, sender),
+                Answer::Later(reading) => {
+                    let inbox = self.inbox.get_or_insert_default();
+                    let (inbox, remote) = (Arc::clone(inbox), self.remote.clone());
+                    subscription.hub.runtime().spawn(async move {
+                        let reading = reading.await;
+                        *inbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+                        remote.wake();
+                    });
+                    return;
+                }
             }
+        }
+        match next {
+            Next::Rest => self.remote.wake_when_sent(),
+            Next::Join => self.subscription.join(&self.remote),
+            Next::Read(_) | Next::Nothing => {}
         }
     }
 
-    /// Sends a page; then it reads on when that has been written, or joins.
-    fn take(&mut self, reading: Result<Reading, EngineError>, sender: &mut Sender<'_>) {
+    /// Sends a page.
+    fn take(&mut self, reading: Result<Reading, EngineError>, sender: &mut Sender<'_>) -> Next {
         let Ok(reading) = reading else {
-            return self.close(sender, CloseCode::TRY_AGAIN_LATER, UNAVAILABLE);
+            self.close(sender, CloseCode::TRY_AGAIN_LATER, UNAVAILABLE);
+            return Next::Nothing;
         };
-        self.show(&reading, u64::MAX, sender);
-        match self.place {
-            Place::At(position) if position.offset < reading.newest => {
-                self.remote.wake_when_sent();
-            }
-            Place::At(_) => self.subscription.join(&self.remote),
-            _ => {}
-        }
-    }
-
-    /// Sends what was read, below the offset `end`, as far as half the queue has room.
-    fn show(&mut self, reading: &Reading, end: u64, sender: &mut Sender<'_>) {
-        let Place::At(before) = self.place else {
-            return;
-        };
-        let epoch = reading.position.epoch;
-        let mut place = epoch.at(before.offset);
-        let gap = reading.gap.map(|gap| {
-            // What is published from `end` on comes by itself.
-            let to = gap.to.min(end - 1);
-            let from = gap.from.min(to + 1);
-            Gap { from, to, ..gap }
-        });
-        if let Some(gap) = gap {
-            place = epoch.at(gap.to);
-        }
-        self.tell_place(place, sender);
-        if let Some(gap) = gap {
-            self.tell_gap(&gap, sender);
-            if self.place == Place::Over {
-                return;
-            }
-        }
-        let mut count = 0;
-        for publication in &reading.publications {
-            let room = (sender.limit() / 2).saturating_sub(sender.queued());
-            let is_first = count == 0 && sender.queued() == 0;
-            if publication.offset >= end || (publication.payload.len() > room && !is_first) {
-                break;
-            }
-            if publication.offset <= place.offset {
-                continue;
-            }
-            let message = self.subscription.format.publication(epoch, publication);
-            if sender.message(message).is_err() {
-                self.place = Place::Over;
-                return;
-            }
-            place = epoch.at(publication.offset);
-            count += 1;
-        }
-        self.place = Place::At(place);
-        self.subscription.hub.counters().replayed(count);
-    }
-
-    /// Says where the subscriber begins, once.
-    fn tell_place(&mut self, place: Position, sender: &mut Sender<'_>) {
-        if std::mem::take(&mut self.is_untold) {
-            // Whoever is closing gets nothing more.
-            let _ = sender.text(&format::position(place));
-        }
-    }
-
-    /// Says what is missing; in the raw format only the end of the connection can.
-    fn tell_gap(&mut self, gap: &Gap, sender: &mut Sender<'_>) {
-        self.subscription.hub.counters().gap(gap.reason);
-        if self.is_raw() {
-            let go_on = gap.epoch.at(gap.to);
-            return self.close(sender, GAP, &format!("{gap}; go on with since={go_on}"));
-        }
-        let _ = sender.text(&format::gap(gap));
+        let mut teller = teller(&self.subscription, sender);
+        self.cursor.read(&reading, &mut teller)
     }
 
     fn close(&mut self, sender: &mut Sender<'_>, code: CloseCode, reason: &str) {
-        self.place = Place::Over;
+        self.cursor.end();
         sender.close(code, reason);
     }
 
     /// It has joined and has everything before: from now on it is sent what is published.
-    fn begin(&mut self, epoch: Epoch, sender: &mut Sender<'_>) {
-        self.place = Place::Live(epoch);
+    fn begin(&mut self, sender: &mut Sender<'_>) {
         self.inbox = None;
         if self.subscription.format == Format::JsonPresence {
             self.tell_members(sender);
@@ -287,13 +256,12 @@ impl Plain {
 
     /// Publishes, when it has joined: whoever publishes gets that too.
     fn publish(&mut self, payload: Payload, sender: &mut Sender<'_>) -> Flow {
-        match self.place {
-            Place::Live(_) => {}
-            Place::Over => return Flow::Continue,
-            Place::New | Place::At(_) => {
-                self.held = Some(Box::new(payload));
-                return Flow::Pause;
-            }
+        if self.cursor.is_over() {
+            return Flow::Continue;
+        }
+        if self.cursor.live().is_none() {
+            self.held = Some(Box::new(payload));
+            return Flow::Pause;
         }
         let subscription = &self.subscription;
         let publish = Publish { payload, key: None };
@@ -344,6 +312,15 @@ impl Plain {
     }
 }
 
+fn teller<'a, 'b>(subscription: &'a Subscription, sender: &'a mut Sender<'b>) -> Teller<'a, 'b> {
+    Teller {
+        hub: &subscription.hub,
+        format: subscription.format,
+        sender,
+        is_first: true,
+    }
+}
+
 async fn refuse_later(remote: &Remote, is_raw: bool, error: &PublishError) {
     let refused = Refused::of(error);
     if is_raw {
@@ -363,10 +340,7 @@ impl Session for Plain {
             let entering = engine.enter(subscription.channel(), *client, member.clone());
             self.wait_for(entering);
         }
-        match self.place {
-            Place::New => self.subscription.join(&self.remote),
-            _ => self.go_on(sender),
-        }
+        self.go_on(self.cursor.next(), sender);
     }
 
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
@@ -385,10 +359,11 @@ impl Session for Plain {
             let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
             inbox.take()
         });
-        match arrived {
+        let next = match arrived {
             Some(reading) => self.take(reading, sender),
-            None => self.go_on(sender),
-        }
+            None => self.cursor.next(),
+        };
+        self.go_on(next, sender);
     }
 
     fn on_join(&mut self, topic: &Topic, next: u64, sender: &mut Sender<'_>) -> Join {
@@ -397,53 +372,31 @@ impl Session for Plain {
             self.close(sender, CHANGED, HAS_CHANGED);
             return Join::Leave;
         };
-        let top = epoch.at(next - 1);
-        let mut place = match self.place {
-            Place::New => {
-                self.tell_place(top, sender);
-                top
-            }
-            Place::At(place) => place,
-            Place::Live(_) | Place::Over => return Join::Leave,
-        };
-        if place.epoch == epoch && place.offset < top.offset {
-            let subscription = &self.subscription;
-            let since = Since::Position(place);
+        let read = |place| {
             let page = subscription.namespace().page.max(1);
-            let answer = subscription.hub.read(subscription.channel(), since, page);
-            if let Answer::Now(Ok(reading)) = answer
-                && reading.position.epoch == epoch
-            {
-                self.show(&reading, next, sender);
-                let Place::At(shown) = self.place else {
-                    return Join::Leave;
-                };
-                place = shown;
+            let since = Since::Position(place);
+            match subscription.hub.read(subscription.channel(), since, page) {
+                Answer::Now(reading) => reading.ok(),
+                Answer::Later(_) => None,
             }
+        };
+        let mut teller = teller(subscription, sender);
+        let join = self.cursor.join(epoch, next, read, &mut teller);
+        match join {
+            Join::Stay => self.begin(sender),
+            Join::Leave if self.cursor.is_over() => {}
+            Join::Leave => self.remote.wake_when_sent(),
         }
-        if place == top {
-            self.begin(epoch, sender);
-            return Join::Stay;
-        }
-        // There is more than fits now, or the log has moved on: another page first.
-        self.remote.wake_when_sent();
-        Join::Leave
+        join
     }
 
     fn on_skip(&mut self, _: &Topic, skipped: Range<u64>, sender: &mut Sender<'_>) {
-        let Place::Live(epoch) = self.place else {
+        let Some(gap) = self.cursor.skipped(&skipped) else {
             return;
         };
-        if skipped.is_empty() {
-            return;
+        if teller(&self.subscription, sender).gap(&gap) == Hears::Over {
+            self.cursor.end();
         }
-        let gap = Gap {
-            reason: Reason::Slow,
-            from: skipped.start,
-            to: skipped.end - 1,
-            epoch,
-        };
-        self.tell_gap(&gap, sender);
     }
 
     fn on_slow(&mut self, _: &Topic) {
@@ -521,7 +474,7 @@ impl std::fmt::Debug for Plain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plain")
             .field("channel", self.subscription.channel())
-            .field("place", &self.place)
+            .field("cursor", &self.cursor)
             .finish_non_exhaustive()
     }
 }
