@@ -18,7 +18,7 @@ mod memory;
 mod sequence;
 
 pub use self::memory::Memory;
-pub use self::sequence::PublisherId;
+pub use self::sequence::{PublisherId, UNDER_WAY, WINDOW};
 
 /// Keeps the logs of channels, and tells every node that follows a channel what happens there.
 ///

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use holdwire::{Message, Prepared};
 use serde::Serialize;
 
+use crate::channel::ChannelName;
 use crate::position::{Epoch, Position};
 use crate::presence::{ClientId, Member};
 use crate::publication::{Payload, Publication};
@@ -19,45 +20,112 @@ pub(crate) enum Format {
     Json,
     /// The same, and who joins and leaves.
     JsonPresence,
+    /// A push of the session protocol.
+    Session,
+    /// The same, and who joins and leaves.
+    SessionPresence,
 }
 
 impl Format {
     /// How many there are.
-    pub(crate) const COUNT: usize = 3;
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// All of them, each at its [index](Self::index).
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Raw,
+        Self::Json,
+        Self::JsonPresence,
+        Self::Session,
+        Self::SessionPresence,
+    ];
 
     /// A number below [`Format::COUNT`].
     pub(crate) fn index(self) -> usize {
         self as usize
     }
 
+    /// Whether subscribers are told who joins and leaves.
+    pub(crate) fn has_presence(self) -> bool {
+        matches!(self, Self::JsonPresence | Self::SessionPresence)
+    }
+
+    /// The one that encodes a publication in the same way.
+    pub(crate) fn encoding(self) -> Self {
+        match self {
+            Self::JsonPresence => Self::Json,
+            Self::SessionPresence => Self::Session,
+            format => format,
+        }
+    }
+
     /// A publication as a message.
-    pub(crate) fn publication(self, epoch: Epoch, publication: &Publication) -> Message {
-        match (self, &publication.payload) {
+    pub(crate) fn publication(self, at: &Place<'_>) -> Message {
+        match (self.encoding(), &at.publication.payload) {
             (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Message::Text(text.clone()),
             (Self::Raw, Payload::Binary(bytes)) => Message::Binary(bytes.clone()),
-            (Self::Json | Self::JsonPresence, _) => Message::from(json(epoch, publication)),
+            (Self::Session, _) => Message::from(push(at.channel, at.publication)),
+            _ => Message::from(json(at.epoch, at.publication)),
         }
     }
 
     /// The same for many.
-    pub(crate) fn prepare(self, epoch: Epoch, publication: &Publication) -> Prepared {
-        match (self, &publication.payload) {
+    pub(crate) fn prepare(self, at: &Place<'_>) -> Prepared {
+        match (self.encoding(), &at.publication.payload) {
             (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Prepared::text(text),
             (Self::Raw, Payload::Binary(bytes)) => Prepared::binary(bytes),
-            (Self::Json | Self::JsonPresence, _) => Prepared::text(&json(epoch, publication)),
+            (Self::Session, _) => Prepared::text(&push(at.channel, at.publication)),
+            _ => Prepared::text(&json(at.epoch, at.publication)),
         }
     }
+
+    /// Somebody who joins, or leaves.
+    pub(crate) fn presence(
+        self,
+        channel: &ChannelName,
+        what: &str,
+        client: ClientId,
+        who: &Member,
+    ) -> String {
+        let who = member(client, who);
+        if self == Self::SessionPresence {
+            return format!(
+                "{{\"push\":{{\"channel\":\"{channel}\",\"{what}\":{{\"info\":{who}}}}}}}"
+            );
+        }
+        format!("{{\"{what}\":{who}}}")
+    }
+}
+
+/// A publication, and where it is.
+pub(crate) struct Place<'a> {
+    pub(crate) channel: &'a ChannelName,
+    pub(crate) epoch: Epoch,
+    pub(crate) publication: &'a Publication,
+}
+
+/// `{"push":{"channel":"chat:lobby","pub":{"offset":18,"data":…}}}`
+///
+/// A channel's name needs no care in JSON.
+pub(crate) fn push(channel: &ChannelName, publication: &Publication) -> String {
+    let Publication { offset, payload } = publication;
+    let content = content(payload);
+    format!("{{\"push\":{{\"channel\":\"{channel}\",\"pub\":{{\"offset\":{offset},{content}}}}}}}")
 }
 
 /// `{"offset":18,"epoch":"kzeqhzcd.0","data":…}`
 fn json(epoch: Epoch, publication: &Publication) -> String {
     let Publication { offset, payload } = publication;
-    let content = match payload {
+    let content = content(payload);
+    format!("{{\"offset\":{offset},\"epoch\":\"{epoch}\",{content}}}")
+}
+
+/// `"data":…` or `"base64":"…"`
+fn content(payload: &Payload) -> String {
+    match payload {
         Payload::Text(text) => format!("\"data\":{}", quoted(text)),
         Payload::Json(text) => format!("\"data\":{text}"),
         Payload::Binary(bytes) => format!("\"base64\":\"{}\"", STANDARD.encode(bytes)),
-    };
-    format!("{{\"offset\":{offset},\"epoch\":\"{epoch}\",{content}}}")
+    }
 }
 
 /// `{"epoch":"kzeqhzcd.0","offset":17}`
@@ -83,16 +151,6 @@ pub(crate) fn gap(gap: &Gap) -> String {
         "{{\"gap\":{{\"reason\":\"{reason}\"{fork},\"from\":{from},\"to\":{to},\
          \"epoch\":\"{epoch}\",\"offset\":{to}}}}}"
     )
-}
-
-/// `{"join":{"client":"…","user":"…"}}`
-pub(crate) fn join(client: ClientId, who: &Member) -> String {
-    format!("{{\"join\":{}}}", member(client, who))
-}
-
-/// `{"leave":{"client":"…","user":"…"}}`
-pub(crate) fn leave(client: ClientId, who: &Member) -> String {
-    format!("{{\"leave\":{}}}", member(client, who))
 }
 
 /// `{"presence":[{"client":"…","user":"…"},…]}`

@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use holdwire::proto::Flow;
 use holdwire::shard::Remote;
 use tokio::runtime::Handle;
 
@@ -19,6 +20,7 @@ use crate::local::Local;
 use crate::namespaces::Namespaces;
 use crate::publication::Payload;
 use crate::reading::{Reading, Since};
+use crate::session::Sessions;
 
 /// How often a hub in memory removes what is old.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -53,6 +55,7 @@ struct Inner {
     hasher: RandomState,
     runtime: Handle,
     counters: Arc<Counters>,
+    sessions: Sessions,
 }
 
 type Part = HashMap<ChannelName, Followed>;
@@ -77,6 +80,7 @@ impl Hub {
             hasher: RandomState::new(),
             runtime: Handle::current(),
             counters: Arc::default(),
+            sessions: Sessions::new(),
         }))
     }
 
@@ -186,6 +190,18 @@ impl Hub {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Whether whoever has just published in a channel may go on.
+    pub(crate) fn pace(&self, channel: &ChannelName, publisher: &Remote) -> Flow {
+        let local = lock(self.part(channel))
+            .get(channel)
+            .map(|followed| Arc::clone(&followed.local));
+        local.map_or(Flow::Continue, |local| local.pace(publisher))
     }
 
     pub(crate) fn read(

@@ -8,6 +8,7 @@ pub mod engine;
 #[cfg(feature = "contract")]
 pub mod model;
 pub mod plain;
+pub mod session;
 
 mod channel;
 mod counts;

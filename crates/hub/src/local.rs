@@ -110,6 +110,11 @@ impl Local {
         }
     }
 
+    /// The newest offset that this node has been told of.
+    pub(crate) fn top(&self) -> Option<u64> {
+        self.lock().position.map(|position| position.offset)
+    }
+
     /// The epoch of the topic's numbers; `None` when the log has changed since it was made.
     pub(crate) fn epoch(&self, format: Format, topic: &Topic) -> Option<Epoch> {
         let state = self.lock();
@@ -168,19 +173,21 @@ impl Follower for Local {
             _ => self.set(&mut state, before),
         }
         state.position = Some(epoch.at(publication.offset));
-        let mut json: Option<Prepared> = None;
+        let place = format::Place {
+            channel: &self.channel,
+            epoch,
+            publication,
+        };
+        let mut encoded: [Option<Prepared>; Format::COUNT] = Default::default();
         let mut deliveries = 0;
-        for format in [Format::Raw, Format::Json, Format::JsonPresence] {
+        for format in Format::ALL {
             let feed = &state.feeds[format.index()];
             let Some(topic) = &feed.topic else {
                 continue;
             };
-            let prepare = || format.prepare(epoch, publication);
-            let message = match format {
-                Format::Raw => prepare(),
-                Format::Json | Format::JsonPresence => json.get_or_insert_with(prepare).clone(),
-            };
-            let number = topic.publish(message);
+            let encoded = &mut encoded[format.encoding().index()];
+            let message = encoded.get_or_insert_with(|| format.prepare(&place));
+            let number = topic.publish(message.clone());
             debug_assert_eq!(number, publication.offset);
             deliveries += feed.subscribers;
         }
@@ -192,20 +199,24 @@ impl Follower for Local {
     }
 
     fn entered(&self, client: ClientId, member: &Member) {
-        self.say(|| format::join(client, member));
+        self.say("join", client, member);
     }
 
     fn left(&self, client: ClientId, member: &Member) {
-        self.say(|| format::leave(client, member));
+        self.say("leave", client, member);
     }
 }
 
 impl Local {
     /// Tells those who want to know who is there.
-    fn say(&self, what: impl FnOnce() -> String) {
+    fn say(&self, what: &str, client: ClientId, member: &Member) {
         let state = self.lock();
-        if let Some(topic) = &state.feeds[Format::JsonPresence.index()].topic {
-            topic.say(Prepared::text(&what()));
+        for format in Format::ALL {
+            let topic = state.feeds[format.index()].topic.as_ref();
+            if let Some(topic) = topic.filter(|_| format.has_presence()) {
+                let text = format.presence(&self.channel, what, client, member);
+                topic.say(Prepared::text(&text));
+            }
         }
     }
 }

@@ -17,9 +17,10 @@ use http::Request;
 
 pub use self::entrance::Entrance;
 use self::json::Refused;
+use crate::channel::ChannelName;
 use crate::cursor::{Cursor, Hears, Listener, Next};
 use crate::engine::{Answer, EngineError, Publish, PublishError};
-use crate::format::{self, Format};
+use crate::format::{self, Format, Place};
 use crate::hub::{Hub, Subscription};
 use crate::local::{CHANGED, HAS_CHANGED, UNAVAILABLE};
 use crate::position::{Epoch, Position};
@@ -112,6 +113,7 @@ type Inbox = Arc<Mutex<Option<Result<Reading, EngineError>>>>;
 /// Tells a subscriber what its cursor reads.
 struct Teller<'a, 'b> {
     hub: &'a Hub,
+    channel: &'a ChannelName,
     format: Format,
     sender: &'a mut Sender<'b>,
     /// Nothing was sent in this turn.
@@ -152,7 +154,11 @@ impl Listener for Teller<'_, '_> {
         if publication.payload.len() > room && !is_first {
             return Hears::Full;
         }
-        let message = self.format.publication(epoch, publication);
+        let message = self.format.publication(&Place {
+            channel: self.channel,
+            epoch,
+            publication,
+        });
         if self.sender.message(message).is_err() {
             return Hears::Over;
         }
@@ -315,6 +321,7 @@ impl Plain {
 fn teller<'a, 'b>(subscription: &'a Subscription, sender: &'a mut Sender<'b>) -> Teller<'a, 'b> {
     Teller {
         hub: &subscription.hub,
+        channel: subscription.channel(),
         format: subscription.format,
         sender,
         is_first: true,

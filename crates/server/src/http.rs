@@ -98,6 +98,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/echo/headers", get(upgrade_required))
         .route("/broadcast", get(upgrade_required))
         .route("/ws/{*channel}", get(upgrade_required))
+        .route("/connection", get(upgrade_required))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing at this path\n"))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n")

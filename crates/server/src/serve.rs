@@ -12,7 +12,7 @@ use holdwire::proto::deflate::DeflateConfig;
 use holdwire::shard::Topic;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
-use holdwire_hub::{Hub, plain};
+use holdwire_hub::{Hub, plain, session};
 use http::header::RETRY_AFTER;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -29,6 +29,9 @@ use crate::signals::{Signals, end_on_signals};
 
 /// Where channels are: their names follow.
 const CHANNELS: &str = "/ws/";
+
+/// Where our own clients have all of them on one connection.
+const SESSIONS: &str = "/connection";
 
 /// Listens, says where, and serves until the program is told to end.
 ///
@@ -105,6 +108,10 @@ fn build(
         .origins(origins(config))
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
+        .config(talking.clone());
+    let sessions = session::endpoint(hub, ())
+        .origins(origins(config))
+        .refuse_after_open()
         .config(talking);
     let echo = Endpoint::sessions(|_, _| endpoints::echo)
         .origins(Origins::Any)
@@ -137,6 +144,7 @@ fn build(
         .endpoint("/echo/headers", reflect)
         .endpoint("/broadcast", broadcast)
         .endpoint_under(CHANNELS, channels)
+        .endpoint(SESSIONS, sessions)
         .shards(config.shards.count())
         .fallback(router(Arc::clone(site)));
     site.count_what_is_in(server.handle(), hub.clone());

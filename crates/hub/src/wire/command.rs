@@ -36,6 +36,26 @@ pub(crate) struct Command {
     pub(crate) disconnect: Option<Empty>,
 }
 
+impl Command {
+    /// How many of the names that are known here it has; a command has one.
+    pub(crate) fn names(&self) -> usize {
+        let names = [
+            self.connect.is_some(),
+            self.subscribe.is_some(),
+            self.unsubscribe.is_some(),
+            self.publish.is_some(),
+            self.history.is_some(),
+            self.presence.is_some(),
+            self.presence_stats.is_some(),
+            self.rpc.is_some(),
+            self.ping.is_some(),
+            self.refresh.is_some(),
+            self.disconnect.is_some(),
+        ];
+        names.into_iter().filter(|is_there| *is_there).count()
+    }
+}
+
 /// The first command of a connection.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -21,6 +21,11 @@ pub type Frame = (u8, Bytes);
 impl Client {
     /// Asks for this target; gives the response's head too.
     pub async fn connect(address: SocketAddr, target: &str) -> (Self, String) {
+        Self::connect_with(address, target, "").await
+    }
+
+    /// The same with these header fields, each with its end of line.
+    pub async fn connect_with(address: SocketAddr, target: &str, more: &str) -> (Self, String) {
         let socket = TcpSocket::new_v4().unwrap();
         // What a client does not read is to wait at the server.
         socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -35,7 +40,7 @@ impl Client {
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: w4v7O6xFTi36lq3RNcgctw==\r\n\
-             \r\n"
+             {more}\r\n"
         );
         client.write(request).await;
         let length = loop {

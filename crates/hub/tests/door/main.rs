@@ -1,4 +1,4 @@
-//! The plain door over real sockets, each behaviour in tasks of their own, on one shard and on two:
+//! The plain door and the session protocol over real sockets, each behaviour in tasks of their own, on one shard and on two:
 //! nothing sleeps.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -31,5 +31,8 @@ mod presence;
 mod publishing;
 mod refusing;
 mod resuming;
+mod sessions;
 mod site;
 mod slow;
+mod speaking;
+mod subscribing;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use holdwire::{Config, Server};
 use holdwire_hub::engine::{Engine, Memory};
-use holdwire_hub::{ChannelName, Hub, Namespace, Namespaces, Position, Retention, plain};
+use holdwire_hub::{ChannelName, Hub, Namespace, Namespaces, Position, Retention, plain, session};
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::speaking::Desk;
 
 /// Lets a test fail instead of hang.
 pub async fn within<T>(test: impl Future<Output = T>) -> T {
@@ -64,8 +65,12 @@ impl Site {
         adjust(&mut config);
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         let address = server.local_addresses().unwrap()[0];
-        let door = plain::endpoint(&hub, "/ws/").config(config);
-        tokio::spawn(server.endpoint_under("/ws/", door).shards(shards).run());
+        let door = plain::endpoint(&hub, "/ws/").config(config.clone());
+        let sessions = session::endpoint(&hub, Desk).config(config);
+        let server = server
+            .endpoint_under("/ws/", door)
+            .endpoint("/connection", sessions);
+        tokio::spawn(server.shards(shards).run());
         Self {
             address,
             hub,

@@ -66,6 +66,43 @@ fn the_heartbeat_word_is_no_publication() {
 }
 
 #[test]
+fn one_connection_has_many_channels_and_goes_on_in_the_next() {
+    let server = Running::start(&[]);
+    let lines = format!("{}Sec-WebSocket-Protocol: holdwire.v1\r\n", server.host());
+    let connect = |connect: &str| {
+        let (peer, head) = server.upgrade("/connection", &lines);
+        let mut peer = peer.unwrap_or_else(|| panic!("{head}"));
+        peer.say(connect);
+        let reply = json(&peer.text());
+        (peer, reply)
+    };
+    let (mut peer, connected) = connect(r#"{"id":1,"connect":{"subs":{"chat:a":{},"chat:b":{}}}}"#);
+    let begins = [json(&peer.text()), json(&peer.text())];
+    for channel in ["chat:a", "chat:b"] {
+        peer.say(&format!(
+            r#"{{"id":2,"publish":{{"channel":"{channel}","data":1,"n":1}}}}"#
+        ));
+        let (reply, push) = (json(&peer.text()), json(&peer.text()));
+        let both = [&reply["publish"]["offset"], &push["push"]["pub"]["offset"]];
+        assert!(both.iter().all(|offset| **offset == 1), "{reply} {push}");
+    }
+    drop(peer);
+
+    let epoch = &begins[0]["push"]["subscribe"]["epoch"];
+    let session = &connected["connect"]["session"];
+    let again = format!(
+        r#"{{"id":3,"connect":{{"session":{session},"subs":{{"chat:a":{{"epoch":{epoch},"offset":0}}}}}}}}"#
+    );
+    let (mut peer, connected) = connect(&again);
+
+    assert_eq!(connected["connect"]["resumed"], true);
+    assert_eq!(json(&peer.text())["push"]["subscribe"]["recovered"], true);
+    assert_eq!(json(&peer.text())["push"]["pub"]["offset"], 1);
+    assert!(server.get("/connection").starts_with("HTTP/1.1 426 "));
+    assert_eq!(server.status("/connection", &server.host()), 400);
+}
+
+#[test]
 fn paths_that_are_no_channels_say_so() {
     let local = Running::start(&[]);
     let open = Running::start_open(&[]);

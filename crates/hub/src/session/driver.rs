@@ -1,0 +1,140 @@
+//! What a machine asks of its surroundings: an engine, other subscribers, a connection.
+
+use holdwire::CloseCode;
+use serde_json::value::RawValue;
+
+use super::policy::Denied;
+use super::sub::Key;
+use crate::channel::{ChannelName, Namespace};
+use crate::engine::{EngineError, Members, Publish, PublishError, Published, PublisherId};
+use crate::format::Format;
+use crate::reading::{Reading, Reason, Since};
+use crate::wire::{Connect, Connected, Rpc};
+
+/// Does what a [`Machine`](super::machine::Machine) asks for; what is not there at once comes as an
+/// [`Outcome`], and the answer is `None`.
+pub(crate) trait Driver {
+    /// Sends a message; when there is no room, the connection is closed.
+    fn send(&mut self, text: &str);
+
+    /// Whether so many bytes may be sent that are not urgent; `is_first` of this turn.
+    fn has_room(&self, bytes: usize, is_first: bool) -> bool;
+
+    /// Has the machine [rest](super::machine::Machine::handle_rested).
+    fn rest(&mut self);
+
+    /// Reads on, after a pause.
+    fn resume(&mut self);
+
+    /// Ends the connection.
+    fn close(&mut self, code: CloseCode, reason: &str);
+
+    /// Who the client is.
+    fn connect(&mut self, id: u64, connect: Connect) -> Option<(Connect, Verdict)>;
+
+    /// The client has all its subscriptions: what it had before besides is over.
+    fn settle(&mut self);
+
+    /// The session cannot be resumed any more.
+    fn revoke(&mut self);
+
+    /// What a channel keeps and allows; `None` when there is none.
+    fn namespace(&self, channel: &ChannelName) -> Option<&Namespace>;
+
+    /// Begins a subscription, which is there but gets nothing.
+    fn subscribe(&mut self, key: Key, channel: &ChannelName, format: Format);
+
+    /// Has a subscription get what is published: the machine is told when it
+    /// [joins](super::machine::Machine::handle_join).
+    fn join(&mut self, key: Key);
+
+    /// Ends a subscription.
+    fn unsubscribe(&mut self, key: Key);
+
+    /// The newest offset of a subscription.
+    fn top(&self, key: Key) -> Option<u64>;
+
+    /// Reads a log.
+    fn read(
+        &mut self,
+        ask: Ask,
+        channel: &ChannelName,
+        since: Since,
+        limit: usize,
+    ) -> Option<Result<Reading, EngineError>>;
+
+    /// Reads a log if that can be done at once.
+    fn read_now(&mut self, channel: &ChannelName, since: Since, limit: usize) -> Option<Reading>;
+
+    /// Publishes.
+    fn publish(
+        &mut self,
+        id: u64,
+        channel: &ChannelName,
+        publish: Publish,
+    ) -> Option<Result<Published, PublishError>>;
+
+    /// Whether subscribers here are behind with what was published; then the connection is resumed
+    /// when they have caught up.
+    fn is_crowded(&mut self, channel: &ChannelName) -> bool;
+
+    /// Who is in a channel.
+    fn members(
+        &mut self,
+        id: u64,
+        channel: &ChannelName,
+        stats: bool,
+    ) -> Option<Result<Members, EngineError>>;
+
+    /// Asks the application.
+    fn rpc(&mut self, id: u64, rpc: Rpc) -> Option<Result<Box<RawValue>, Denied>>;
+
+    /// Takes a fresh token, and says for how many seconds it holds.
+    fn refresh(&mut self, id: u64, token: &str) -> Option<Result<Option<u64>, Denied>>;
+
+    /// A gap was told.
+    fn missed(&mut self, reason: Reason);
+
+    /// A publication was read again.
+    fn replayed(&mut self);
+}
+
+/// For whom a log is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// A subscription that catches up.
+    Sub(Key),
+    /// A command.
+    Reply(u64),
+}
+
+/// What a driver was asked for.
+pub(crate) enum Outcome {
+    /// Who the client is.
+    Connected(u64, Connect, Verdict),
+    /// What a log has.
+    Read(Ask, Result<Reading, EngineError>),
+    /// Where it was published.
+    Published(u64, Result<Published, PublishError>),
+    /// Who is there; only how many when `true`.
+    Members(u64, bool, Result<Members, EngineError>),
+    /// What the application says.
+    Said(u64, Result<Box<RawValue>, Denied>),
+    /// For how long a token holds.
+    Refreshed(u64, Result<Option<u64>, Denied>),
+    /// The token has expired, and there was no other.
+    Expired,
+    /// It is time to have connected.
+    NeverConnected,
+}
+
+/// Whether a client is let in.
+pub(crate) type Verdict = Result<Box<Welcome>, Denied>;
+
+/// A client that is let in.
+pub(crate) struct Welcome {
+    pub(crate) reply: Connected,
+    pub(crate) publisher: PublisherId,
+    /// What it gets without asking.
+    pub(crate) channels: Vec<ChannelName>,
+}
