@@ -85,6 +85,19 @@ impl Handle {
         self.lock().send(message.into())
     }
 
+    /// Sends a message on one connection and on no other, before everything that waits in the
+    /// outbox: for what only this connection can understand.
+    ///
+    /// It has no receipt and is not bounded by the [`Outbox`](super::Outbox); as with
+    /// [`Builder::on_up`](super::Builder::on_up), what of it was not sent when the connection is lost is
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] when the connection that this attempt opened is not open any more.
+    pub fn send_on(&self, generation: u64, message: impl Into<Message>) -> Result<(), SendError> {
+        self.lock().send_on(generation, message.into())
+    }
+
     /// Stops the line for good, with close code 1000 if it is open.
     ///
     /// What waits in the outbox is dropped as [`Dropped::Stopped`](super::Dropped::Stopped): await
@@ -234,6 +247,15 @@ impl Inner {
         let receipt = self.outbox.push(message, tokio::time::Instant::now())?;
         self.wake_task();
         Ok(receipt)
+    }
+
+    fn send_on(&mut self, generation: u64, message: Message) -> Result<(), SendError> {
+        if self.stopping.is_some() || self.state != (State::Open { generation }) {
+            return Err(SendError::Gone(message));
+        }
+        self.outbox.push_greeting(message);
+        self.wake_task();
+        Ok(())
     }
 
     fn stop(&mut self, code: CloseCode, reason: &str) {

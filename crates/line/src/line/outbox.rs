@@ -96,6 +96,8 @@ pub enum SendError {
     TooBig(Message),
     /// The line has stopped, so nothing can be sent any more.
     Stopped(Message),
+    /// The connection that the message was for is not open any more.
+    Gone(Message),
 }
 
 impl SendError {
@@ -103,7 +105,10 @@ impl SendError {
     #[must_use]
     pub fn into_message(self) -> Message {
         match self {
-            Self::Full(message) | Self::TooBig(message) | Self::Stopped(message) => message,
+            Self::Full(message)
+            | Self::TooBig(message)
+            | Self::Stopped(message)
+            | Self::Gone(message) => message,
         }
     }
 }
@@ -114,6 +119,7 @@ impl fmt::Display for SendError {
             Self::Full(_) => f.write_str("the outbox is full; wait until something was written"),
             Self::TooBig(_) => f.write_str("the message is larger than the whole outbox"),
             Self::Stopped(_) => f.write_str("the line has stopped; nothing can be sent any more"),
+            Self::Gone(_) => f.write_str("the connection that it was for is not open any more"),
         }
     }
 }
@@ -198,6 +204,11 @@ impl Queue {
     /// A connection begins, with these messages before all that wait.
     pub(super) fn greet(&mut self, greeting: Vec<Message>) {
         self.greeting = greeting.into();
+    }
+
+    /// A message for the present connection only, before all that wait.
+    pub(super) fn push_greeting(&mut self, message: Message) {
+        self.greeting.push_back(message);
     }
 
     /// The next message to hand to the connection.

@@ -176,10 +176,12 @@ impl Task {
             Input::Attempted(Ok(opened)) => {
                 self.transport = Transport::Open(Box::new(Live::new(opened)));
                 let generation = self.machine.generation();
-                if let Some(greeting) = &mut self.settings.on_up {
-                    let greeting = greeting(generation);
-                    self.shared.lock().outbox.greet(greeting);
-                }
+                // What was for the last connection only is gone with it, in any case.
+                let on_up = self.settings.on_up.as_mut();
+                let greeting = on_up.map(|greeting| greeting(generation));
+                let mut inner = self.shared.lock();
+                inner.outbox.greet(greeting.unwrap_or_default());
+                drop(inner);
                 self.machine.handle_opened(now(), generation);
             }
             Input::Attempted(Err(Failed { cause, is_final })) => {

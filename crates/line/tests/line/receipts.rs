@@ -291,6 +291,30 @@ async fn each_connection_begins_with_its_greeting() {
     assert_eq!(session.text().await, "waited again");
 }
 
+#[tokio::test(start_paused = true)]
+async fn message_for_one_connection_is_sent_on_that_one_or_never() {
+    let (builder, mut server) = line();
+    let mut line = builder.start();
+    assert!(matches!(line.send_on(1, "early"), Err(SendError::Gone(_))));
+    let mut session = server.accept().await;
+    line.up().await;
+
+    line.send_on(1, "here").unwrap();
+    assert_eq!(session.text().await, "here");
+    // Whether it leaves is not known any more when the connection is cut.
+    session.cut().await;
+    let _ = line.send_on(1, "perhaps");
+    line.send("for whichever").unwrap();
+
+    let mut session = server.accept().await;
+    line.up_after_losses().await;
+    assert!(matches!(line.send_on(1, "late"), Err(SendError::Gone(_))));
+    line.send_on(2, "now").unwrap();
+    let both = [session.text().await, session.text().await];
+    assert!(both.contains(&"now".to_owned()), "{both:?}");
+    assert!(both.contains(&"for whichever".to_owned()), "{both:?}");
+}
+
 /// Opcodes and lengths of short masked frames.
 fn client_frames(mut bytes: &[u8]) -> impl Iterator<Item = (u8, usize)> {
     std::iter::from_fn(move || {
