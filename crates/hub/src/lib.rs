@@ -4,6 +4,7 @@
 //! and coming back after a cut line are one operation: reading from a position, which gives what
 //! follows it, or a [`Gap`] that says why not.
 
+pub mod client;
 pub mod engine;
 #[cfg(feature = "contract")]
 pub mod model;
