@@ -1,5 +1,6 @@
 //! The command line: what can be written, the help, and errors in one line.
 
+mod channels;
 mod check;
 mod connect;
 mod serve;
@@ -9,6 +10,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use channels::{From as Since, Kind, PubFlags, ReachFlags, SubFlags};
 pub use check::CheckFlags;
 pub use connect::{BinaryView, ConnectFlags, Header, ProxyUrl, Target};
 
@@ -49,6 +51,24 @@ pub enum Command {
     /// server closed with another code than 1000 or 1001, 2 when the command line is wrong.
     /// --echo takes any code of the server for an end as asked.
     Connect(Box<ConnectFlags>),
+    /// Reads channels: what is published there, once and in order
+    ///
+    /// Each text or JSON value goes to standard output on a line, bytes as base64, with the channel
+    /// in front when there are several. When the line is lost it comes back and goes on where it
+    /// was. What cannot be had any more is told on standard error with its bounds, and by --json in
+    /// its place.
+    ///
+    /// Exit codes: 0 when --count publications came or Ctrl-C ended it, 1 when the server ended a
+    /// subscription or the line does not come back, 2 when the command line is wrong.
+    Sub(Box<SubFlags>),
+    /// Publishes in a channel, each message once
+    ///
+    /// A publication is repeated under its number until the server has said where it stands,
+    /// whatever happens to the line, so that it is in the channel once.
+    ///
+    /// Exit codes: 0 when everything was published, 1 when something was not or it is not known, 2
+    /// when the command line is wrong.
+    Pub(Box<PubFlags>),
     /// Examines a WebSocket server and the way to it
     ///
     /// Tells how long each step of opening takes, what was agreed on, how pings are answered, what
@@ -90,7 +110,7 @@ impl Cli {
 }
 
 /// Flags whose values may be secret and are not repeated in an error.
-const SECRET: [&str; 2] = ["--header", "--proxy"];
+const SECRET: [&str; 3] = ["--header", "--proxy", "--token"];
 
 /// Says in one line what clap says in many.
 fn one_line(error: &clap::Error) -> String {
@@ -125,7 +145,9 @@ fn one_line(error: &clap::Error) -> String {
         }
         ErrorKind::InvalidSubcommand => {
             let name = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("{name:?}: there is no such command; write holdwire serve, connect or check")
+            format!(
+                "{name:?}: there is no such command; write holdwire serve, connect, sub, pub or check"
+            )
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             "a command is missing; write holdwire serve, or holdwire help".to_owned()
@@ -176,7 +198,7 @@ mod tests {
             ),
             (
                 "sevre",
-                "\"sevre\": there is no such command; write holdwire serve, connect or check",
+                "\"sevre\": there is no such command; write holdwire serve, connect, sub, pub or check",
             ),
             (
                 "serve --lisen 1",

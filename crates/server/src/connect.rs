@@ -29,6 +29,8 @@ use tokio::time::{Instant, sleep_until};
 pub use failure::Failure;
 pub(crate) use failure::{remedy_for, with_causes};
 pub(crate) use insecure::connector as insecure_connector;
+pub(crate) use open::tls;
+pub(crate) use stdin::lines;
 
 use crate::cli::ConnectFlags;
 use crate::signals::Signals;
@@ -109,7 +111,7 @@ async fn reached(moment: Option<Instant>) {
 }
 
 /// Tells when the user wants to end; the second time the program ends at once.
-fn interrupts() -> Result<Arc<Notify>, Failure> {
+pub(crate) fn interrupts() -> Result<Arc<Notify>, Failure> {
     let mut signals = Signals::new().map_err(Failure::system)?;
     let interrupt = Arc::new(Notify::new());
     let told = Arc::clone(&interrupt);

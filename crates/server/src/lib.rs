@@ -6,6 +6,7 @@
 //!             ├──► serve ────► listen, endpoints, signals
 //!             │        ├─────► http (pages, health, access log) ──► metrics, trouble
 //!             │        └─────► proxy_headers (who the client is)
+//!             ├──► channels ─► sub and pub: the hub's client
 //!             ├──► connect ──► the library's client, terminal or pipe
 //!             └──► check ────► way, link, probes ──► findings ──► text or JSON
 //! ```
@@ -14,6 +15,7 @@
 //! API for others.
 
 pub mod banner;
+pub mod channels;
 pub mod check;
 pub mod check_config;
 pub mod cli;

@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use holdwire_server::channels::{publish, subscribe};
 use holdwire_server::check::check;
 use holdwire_server::check_config;
 use holdwire_server::cli::{Cli, Command, NoCommand};
@@ -23,6 +24,14 @@ fn main() -> ExitCode {
     match command {
         Command::Serve(flags) => run_serve(&flags).unwrap_or_else(|error| refuse(&error)),
         Command::Connect(flags) => match connect(&flags) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => fail(&failure),
+        },
+        Command::Sub(flags) => match subscribe(&flags) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => fail(&failure),
+        },
+        Command::Pub(flags) => match publish(&flags) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => fail(&failure),
         },

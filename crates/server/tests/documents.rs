@@ -49,6 +49,12 @@ fn guide_of_check_has_every_flag_with_its_default() {
     assert_guide_has_flags(include_str!("../../../docs/guide/check.md"), "check");
 }
 
+#[test]
+fn guides_of_sub_and_pub_have_every_flag_with_its_default() {
+    assert_guide_has_flags(include_str!("../../../docs/guide/sub.md"), "sub");
+    assert_guide_has_flags(include_str!("../../../docs/guide/pub.md"), "pub");
+}
+
 #[track_caller]
 fn assert_guide_has_flags(guide: &str, name: &str) {
     let program = Cli::command();

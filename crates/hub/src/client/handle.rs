@@ -53,8 +53,13 @@ pub(super) struct Owner(pub(super) Arc<Shared>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
+    /// It has not had a connection or lost one yet.
+    Connecting,
     /// It has no connection, and comes back by itself.
-    Down,
+    Down {
+        /// How the last connection or attempt ended.
+        reason: String,
+    },
     /// It has one.
     Connected {
         /// The client's name, as others see it.
@@ -177,7 +182,7 @@ impl Shared {
         Self {
             inner: Mutex::default(),
             wake: Notify::new(),
-            status: watch::Sender::new(Status::Down),
+            status: watch::Sender::new(Status::Connecting),
             max_messages,
             max_bytes,
         }
@@ -454,6 +459,17 @@ impl Client {
     /// Stops for good: the session ends, and what was published without an outcome is given up.
     pub fn stop(&self) {
         self.0.stop();
+    }
+
+    /// Waits until the client has stopped and its connection is closed.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn stopped(&self) {
+        let mut watch = self.shared().status.subscribe();
+        let is_stopped = |status: &Status| matches!(status, Status::Stopped { .. });
+        // The sender is as old as the client.
+        let _ = watch.wait_for(is_stopped).await;
     }
 }
 

@@ -59,8 +59,9 @@ impl Task {
             }
         };
         self.shared.lock().stop();
-        self.shared.status.send_replace(Status::Stopped { reason });
         self.line.stop();
+        self.line.ended().await;
+        self.shared.status.send_replace(Status::Stopped { reason });
     }
 
     async fn wait(&mut self) -> Input {
@@ -152,11 +153,11 @@ impl Task {
                 }
             }
             LineEvent::Down { loss, .. } => {
-                tracing::debug!(%loss, "the line is lost");
                 self.generation = None;
                 self.again = None;
                 inner.machine.handle_down();
-                self.shared.status.send_replace(Status::Down);
+                let reason = loss.to_string();
+                self.shared.status.send_replace(Status::Down { reason });
             }
             LineEvent::Stopped { why, loss } => {
                 let loss = loss.map(|loss| loss.to_string());

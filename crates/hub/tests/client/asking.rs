@@ -137,16 +137,20 @@ async fn a_token_that_is_not_accepted_is_asked_for_once_more() {
                 async move { Ok(if count == 0 { "bad" } else { "good" }.to_owned()) }
             })
             .start();
-        let status = client.status_after(&Status::Down).await;
-        assert!(matches!(status, Status::Connected { .. }), "{status:?}");
+        let mut room = client.subscribe(&channel(), Wants::new()).unwrap();
+        assert!(room.next().await.is_some());
         assert_eq!(asked.load(Ordering::Relaxed), 2);
 
         let never = site
             .builder()
             .token(|_| async { Ok("bad".to_owned()) })
             .start();
-        let status = never.status_after(&Status::Down).await;
-        assert!(matches!(status, Status::Stopped { .. }), "{status:?}");
+        let mut room = never.subscribe(&channel(), Wants::new()).unwrap();
+        assert_eq!(room.next().await, None);
+        assert!(
+            matches!(never.status(), Status::Stopped { .. }),
+            "{never:?}"
+        );
     })
     .await;
 }

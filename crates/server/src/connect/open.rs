@@ -1,5 +1,7 @@
 //! From flags to an open connection.
 
+use std::path::Path;
+
 use holdwire::proto::deflate::DeflateConfig;
 use holdwire::tls::TlsConnector;
 use holdwire::{Client, Config, ConnectError, Limits, Opened, Proxy};
@@ -15,19 +17,28 @@ use super::insecure;
 /// The client that the flags describe.
 pub(super) fn client(flags: &ConnectFlags) -> Result<Client, Failure> {
     let mut client = build(flags).map_err(|error| Failure::not_open(flags, &error))?;
-    if flags.insecure {
-        let tls = insecure::connector().map_err(Failure::system)?;
+    if let Some(tls) = tls(flags.insecure, flags.cacert.as_deref())? {
         client = client.tls(tls);
-    } else if let Some(path) = &flags.cacert {
-        let tls = TlsConnector::with_roots_file(path).map_err(|error| {
+    }
+    Ok(client)
+}
+
+/// Whom the flags trust; `None`: whom the system trusts.
+pub(crate) fn tls(insecure: bool, cacert: Option<&Path>) -> Result<Option<TlsConnector>, Failure> {
+    if insecure {
+        return insecure::connector().map(Some).map_err(Failure::system);
+    }
+    let Some(path) = cacert else {
+        return Ok(None);
+    };
+    TlsConnector::with_roots_file(path)
+        .map(Some)
+        .map_err(|error| {
             let problem = with_causes(&error);
             Failure::usage(format!(
                 "--cacert: {problem}; name a PEM file of certificates"
             ))
-        })?;
-        client = client.tls(tls);
-    }
-    Ok(client)
+        })
 }
 
 fn build(flags: &ConnectFlags) -> Result<Client, ConnectError> {

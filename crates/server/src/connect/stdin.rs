@@ -9,7 +9,7 @@ const READ_AHEAD: usize = 16;
 
 /// Begins to read lines; their ends, LF or CRLF, are left out. The channel closes at the end of
 /// the input.
-pub(super) fn lines() -> io::Result<mpsc::Receiver<io::Result<String>>> {
+pub(crate) fn lines() -> io::Result<mpsc::Receiver<io::Result<String>>> {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     std::thread::Builder::new()
         .name("stdin".to_owned())
