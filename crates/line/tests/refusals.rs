@@ -65,7 +65,9 @@ async fn serve(limits: ServerLimits) -> Served {
     let hook = async |upgrade: Upgrade| match upgrade.request.uri().path() {
         "/401" => Err(unauthorized(HeaderValue::from_static("Bearer"))),
         "/403" => Err(forbidden()),
+        "/400" => Err(upgrade.refuse(StatusCode::BAD_REQUEST)),
         "/404" => Err(upgrade.refuse(StatusCode::NOT_FOUND)),
+        "/409" => Err(upgrade.refuse(StatusCode::CONFLICT)),
         "/429" => Err(too_many_requests(Duration::from_secs(60))),
         "/503" => Err(unavailable(Duration::from_secs(7))),
         _ => Ok(upgrade.accept()),
@@ -128,7 +130,9 @@ async fn a_page_is_told_why_it_is_refused() {
     let (code, reason) = served.page("/401").await;
     assert_eq!(code, 4401);
     assert!(reason.contains("log in"), "{reason}");
-    assert_eq!(served.page("/403").await.0, 4403);
+    for (path, code) in [("/400", 4400), ("/403", 4403), ("/404", 4404)] {
+        assert_eq!(served.page(path).await.0, code);
+    }
     for (path, seconds) in [("/429", 60), ("/503", 7)] {
         let (code, advice) = served.advice(path).await;
         assert_eq!(code, 1013);
@@ -152,6 +156,7 @@ async fn a_program_gets_the_status() {
 
     assert_eq!(served.program("/401").await, (401, None));
     assert_eq!(served.program("/403").await, (403, None));
+    assert_eq!(served.program("/404").await, (404, None));
     assert_eq!(served.program("/429").await, (429, Some(60)));
     assert_eq!(served.program("/503").await, (503, Some(7)));
 }
@@ -168,7 +173,7 @@ async fn other_refusals_of_a_page_stay_before_the_101() {
         status("/401", "Origin: https://evil.example\r\n").await,
         403
     );
-    assert_eq!(status("/404", PAGE).await, 404);
+    assert_eq!(status("/409", PAGE).await, 409);
     let twice = format!("{PAGE}Sec-WebSocket-Version: 13\r\n");
     assert_eq!(status("/401", &twice).await, 400);
 }

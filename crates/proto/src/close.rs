@@ -36,10 +36,14 @@ impl CloseCode {
     pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// 1014: a gateway got a bad answer from upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 4401, ours: what HTTP calls 401, said after the opening handshake, where pages see it.
+    /// 4400, ours: what HTTP calls 400, said after the opening handshake, where pages see it.
+    pub const BAD_REQUEST: Self = Self(4400);
+    /// 4401, ours: what HTTP calls 401, said after the opening handshake.
     pub const UNAUTHORIZED: Self = Self(4401);
     /// 4403, ours: what HTTP calls 403, said after the opening handshake.
     pub const FORBIDDEN: Self = Self(4403);
+    /// 4404, ours: what HTTP calls 404, said after the opening handshake.
+    pub const NOT_FOUND: Self = Self(4404);
 
     /// The code, if it may go on the wire.
     #[must_use]

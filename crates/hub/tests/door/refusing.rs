@@ -4,6 +4,31 @@ use crate::client::Client;
 use crate::site::Site;
 
 #[tokio::test]
+async fn a_page_is_told_by_a_close_code_what_it_cannot_have() {
+    let hidden = |namespace: &mut holdwire_hub::Namespace| namespace.presence = false;
+    let site = Site::with(0, hidden, |_| {}).await;
+    let origin = "Origin: http://localhost\r\n";
+
+    for (target, code, words) in [
+        ("/ws/chat:a?format=xml", 4400, "format is raw or json"),
+        ("/ws/chat:a?since=17", 4400, "since is last, or a position"),
+        ("/ws/news", 4404, "there is no namespace"),
+        (
+            "/ws/chat:a?format=json&presence",
+            4403,
+            "does not show who is there",
+        ),
+    ] {
+        let (mut page, head) = Client::connect_with(site.address, target, origin).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{target}: {head}");
+        let (texts, told, reason) = page.texts_until_closed().await;
+        assert_eq!((texts.len(), told), (0, code), "{target}");
+        assert!(reason.contains(words), "{target}: {reason}");
+    }
+    assert_eq!(site.hub.counts().channels, 0);
+}
+
+#[tokio::test]
 async fn what_cannot_be_had_is_refused_with_its_remedy() {
     let hidden = |namespace: &mut holdwire_hub::Namespace| namespace.presence = false;
     let site = Site::with(0, hidden, |_| {}).await;

@@ -187,8 +187,8 @@ impl Endpoint {
     ///
     /// A page sees neither status nor body of a refused handshake, only close code 1006. With this
     /// a request that obeys the rules and has an `Origin` is answered with 101 all the same, and
-    /// then with a Close frame at once: 4401 for 401 and 4403 for 403, with the first line of a
-    /// plain text as reason; 1013 with [`Advice`](crate::Advice) for 429 and 503, whether the
+    /// then with a Close frame at once: 4400 for the hook's 400, and so 4401, 4403 and 4404, with
+    /// the first line of a plain text as reason; 1013 with [`Advice`](crate::Advice) for 429 and 503, whether the
     /// answer is the hook's or that of a limit; the code of the [`Drain`](crate::Drain) while the
     /// server goes down. The handler is not called, and metrics count the status.
     ///

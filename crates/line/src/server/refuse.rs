@@ -116,8 +116,10 @@ impl No {
 fn as_close(response: &Response<Bytes>) -> Option<(CloseCode, String)> {
     let status = response.status();
     let code = match status {
+        StatusCode::BAD_REQUEST => CloseCode::BAD_REQUEST,
         StatusCode::UNAUTHORIZED => CloseCode::UNAUTHORIZED,
         StatusCode::FORBIDDEN => CloseCode::FORBIDDEN,
+        StatusCode::NOT_FOUND => CloseCode::NOT_FOUND,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             let field = response.headers().get(RETRY_AFTER);
             let seconds = field.and_then(|field| field.to_str().ok()?.parse().ok());
@@ -304,6 +306,8 @@ mod tests {
             let advice = Advice::parse(&reason).expect("advice");
             assert_eq!(advice.retry_after, Some(Duration::from_secs(60)));
         }
-        assert!(as_close(&handshake::not_found()).is_none());
+        let mut conflict = Response::default();
+        *conflict.status_mut() = StatusCode::CONFLICT;
+        assert!(as_close(&conflict).is_none());
     }
 }
