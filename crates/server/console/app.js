@@ -10,6 +10,7 @@ import { endpointUrl, HEARTBEAT, isOwnEndpoint, Line, subprotocols } from "./lin
 import { Log } from "./log.js";
 import { describe, isClean } from "./state.js";
 import { Composer } from "./talk.js";
+import { Tape } from "./tape.js";
 import { Timeline } from "./timeline.js";
 import { Trouble } from "./trouble.js";
 import { Wire } from "./wire.js";
@@ -41,6 +42,7 @@ $("program").addEventListener("change", showCode);
 $("copy").addEventListener("click", copy);
 refresh();
 connect();
+if ($("channel")) new Tape($("channel"));
 
 function connect(event) {
   event?.preventDefault();

@@ -508,6 +508,6 @@ fn without_namespaces_only_a_loopback_bind_has_one() {
         names.collect::<Vec<_>>()
     };
 
-    assert_eq!(names(&[]), ["chat"]);
+    assert_eq!(names(&[]), ["brief", "chat"]);
     assert_eq!(names(&["--listen", "0.0.0.0:3000"]), [""; 0]);
 }

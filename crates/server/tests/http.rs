@@ -24,7 +24,17 @@ struct Answer {
 
 impl Server {
     fn start() -> Self {
-        let config = ServeConfig::load(&ServeFlags::default(), &|_| None).unwrap();
+        Self::start_with("")
+    }
+
+    /// One that listens elsewhere, if anything is said.
+    fn start_with(listen: &str) -> Self {
+        let listen = (!listen.is_empty()).then(|| listen.to_owned());
+        let environment = |name: &str| {
+            let listen = listen.clone().filter(|_| name == "HOLDWIRE_LISTEN");
+            listen.map(Into::into)
+        };
+        let config = ServeConfig::load(&ServeFlags::default(), &environment).unwrap();
         let site = Arc::new(Site::new(&config));
         let router = router(site.clone());
         Self { site, router }
@@ -57,6 +67,7 @@ async fn pages_come_with_their_type_and_a_strict_policy() {
     for (path, media_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/?a=b", "text/html; charset=utf-8"),
+        ("/chat?room=lobby", "text/html; charset=utf-8"),
         ("/classic", "text/html; charset=utf-8"),
         ("/console/app.js", "text/javascript; charset=utf-8"),
         ("/console/style.css", "text/css; charset=utf-8"),
@@ -80,7 +91,14 @@ async fn pages_come_with_their_type_and_a_strict_policy() {
 #[tokio::test]
 async fn files_that_a_page_names_are_served() {
     let server = Server::start();
-    for path in ["/", "/classic", "/console/app.js"] {
+    for path in [
+        "/",
+        "/chat",
+        "/classic",
+        "/console/app.js",
+        "/console/chat.js",
+        "/console/tape.js",
+    ] {
         let page = server.get(path).await.body;
         let quoted = page.split('"').skip(1).step_by(2);
         let files = quoted.filter_map(|text| {
@@ -91,6 +109,19 @@ async fn files_that_a_page_names_are_served() {
             assert_eq!(server.get(&file).await.status, StatusCode::OK, "{file}");
         }
     }
+}
+
+#[tokio::test]
+async fn chat_is_there_where_its_namespace_lets_pages_talk() {
+    let open = Server::start_with("0.0.0.0:3000");
+    let answer = open.get("/chat").await;
+
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.body.contains("[namespaces.chat]"), "{}", answer.body);
+    let page = open.get("/").await.body;
+    assert!(!page.contains("href=\"chat\"") && !page.contains("data-tape"));
+    let page = Server::start().get("/").await.body;
+    assert!(page.contains("href=\"chat\"") && page.contains("data-tape"));
 }
 
 #[tokio::test]

@@ -41,27 +41,31 @@ pub struct NamedNamespace {
 }
 
 impl NamedNamespace {
-    /// The namespace for trials: what a server has that only this machine can reach, when nobody
-    /// has named any.
-    fn trial() -> Self {
-        let mut chat = Reader::new("chat", Source::Default);
+    /// The namespaces for trials: what a server has that only this machine can reach, when nobody
+    /// has named any. One is for chats; the other keeps so little that a gap is soon seen.
+    fn trials() -> Vec<Self> {
+        [("brief", "10"), ("chat", "1000")].map(Self::trial).into()
+    }
+
+    fn trial((name, history): (&str, &str)) -> Self {
+        let mut namespace = Reader::new(name, Source::Default);
         for (key, text) in [
-            ("history", "1000"),
+            ("history", history),
             ("history-age", "1h"),
             ("publish", "true"),
             ("presence", "true"),
         ] {
             // Texts as a file may have them.
-            let _ = chat.set(key, text, &Source::Default);
+            let _ = namespace.set(key, text, &Source::Default);
         }
-        chat.finish()
+        namespace.finish()
     }
 }
 
-/// The namespaces of a server: those of the file, or else one for trials on a loopback bind.
+/// The namespaces of a server: those of the file, or else those for trials on a loopback bind.
 pub(super) fn or_trial(named: Vec<NamedNamespace>, is_loopback: bool) -> Vec<NamedNamespace> {
     if named.is_empty() && is_loopback {
-        return vec![NamedNamespace::trial()];
+        return NamedNamespace::trials();
     }
     named
 }
@@ -284,12 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn trial_keeps_a_thousand_and_allows_everything_that_is_asked_for_in_trials() {
-        let NamedNamespace { namespace, .. } = NamedNamespace::trial();
+    fn trials_keep_ten_and_a_thousand_and_allow_what_is_asked_for_in_trials() {
+        let trials = NamedNamespace::trials();
 
-        assert_eq!(namespace.retention.publications, 1000);
-        assert_eq!(namespace.retention.bytes, 1 << 20);
-        assert_eq!(namespace.retention.age, Duration::from_secs(3600));
-        assert!(namespace.publish && namespace.presence && !namespace.history);
+        let kept = |named: &NamedNamespace| named.namespace.retention.publications;
+        let kept: Vec<_> = trials.iter().map(|one| (&*one.name, kept(one))).collect();
+        assert_eq!(kept, [("brief", 10), ("chat", 1000)]);
+        for NamedNamespace { namespace, .. } in trials {
+            assert_eq!(namespace.retention.bytes, 1 << 20);
+            assert_eq!(namespace.retention.age, Duration::from_secs(3600));
+            assert!(namespace.publish && namespace.presence && !namespace.history);
+        }
     }
 }

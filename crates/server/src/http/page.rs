@@ -38,14 +38,18 @@ macro_rules! file {
     };
 }
 
-/// The page on `/`; the one file that is made for this start of the server.
+/// The page on `/`, and the chat: the files that are made for this start of the server.
 const INDEX: &str = "index.html";
+const CHAT: &str = "chat.html";
 
 const FILES: &[File] = &[
     file!("index.html", HTML),
+    file!("chat.html", HTML),
     file!("classic.html", HTML),
     file!("app.js", SCRIPT),
     file!("bytes.js", SCRIPT),
+    file!("channel.js", SCRIPT),
+    file!("chat.js", SCRIPT),
     file!("code.js", SCRIPT),
     file!("counters.js", SCRIPT),
     file!("drops.js", SCRIPT),
@@ -56,12 +60,15 @@ const FILES: &[File] = &[
     file!("socket.js", SCRIPT),
     file!("state.js", SCRIPT),
     file!("talk.js", SCRIPT),
+    file!("tape.js", SCRIPT),
     file!("theme.js", SCRIPT),
     file!("timeline.js", SCRIPT),
     file!("trouble.js", SCRIPT),
     file!("wire.js", SCRIPT),
+    file!("chat.css", STYLE),
     file!("line.css", STYLE),
     file!("style.css", STYLE),
+    file!("tape.css", STYLE),
     file!("favicon.svg", PICTURE),
 ];
 
@@ -69,12 +76,22 @@ const FILES: &[File] = &[
 const TOKEN_MARK: &str = "{token}";
 const WORD_MARK: &str = "{heartbeat-word}";
 
-/// What is around the parts of the page that only `--demo` shows.
-const DEMO_MARKS: (&str, &str) = ("<!--demo-->", "<!--/demo-->");
+/// What is around the parts of the page that only `--demo` shows, that lead to the chat, and that
+/// show a channel in two tabs.
+const DEMO: &str = "demo";
+const TO_CHAT: &str = "chat";
+const TAPE: &str = "tape";
+
+/// The namespaces that chat and tape are in.
+const CHAT_NAMESPACE: &str = "chat";
+const TAPE_NAMESPACE: &str = "brief";
 
 /// Every file of the console, ready to be served.
 #[derive(Debug)]
-pub(super) struct Pages(Vec<Asset>);
+pub(super) struct Pages {
+    assets: Vec<Asset>,
+    has_chat: bool,
+}
 
 /// A file with the fields of its answer.
 #[derive(Debug)]
@@ -89,19 +106,32 @@ struct Asset {
 impl Pages {
     /// The files, the page with this token and what it has to know of the configuration.
     pub(super) fn new(token: &Token, config: &ServeConfig) -> Self {
-        let (word, is_demo) = (config.heartbeat_word.show(), config.demo.value);
+        let word = config.heartbeat_word.show();
+        let has_chat = is_shared(config, CHAT_NAMESPACE);
+        let parts = [
+            (DEMO, config.demo.value),
+            (TO_CHAT, has_chat),
+            (TAPE, is_shared(config, TAPE_NAMESPACE)),
+        ];
         let file = |File(name, media_type, body): &File| {
             let body = match *name {
-                INDEX => Cow::Owned(index(body, token, &word, is_demo)),
+                INDEX => Cow::Owned(index(body, token, &word, &parts)),
+                CHAT => Cow::Owned(with_word(body, &word)),
                 _ => Cow::Borrowed(*body),
             };
             Asset::new(name, media_type, body)
         };
-        Self(FILES.iter().map(file).collect())
+        Self {
+            assets: FILES.iter().map(file).collect(),
+            has_chat,
+        }
     }
 
     fn answer(&self, name: &str, request: &HeaderMap) -> Response {
-        match self.0.iter().find(|asset| asset.name == name) {
+        if name == CHAT && !self.has_chat {
+            return (StatusCode::NOT_FOUND, NO_CHAT).into_response();
+        }
+        match self.assets.iter().find(|asset| asset.name == name) {
             Some(asset) => asset.answer(request),
             None => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
         }
@@ -171,6 +201,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
     };
     Router::new()
         .route("/", page(INDEX))
+        .route("/chat", page(CHAT))
         .route("/classic", page("classic.html"))
         .route(
             "/console/{name}",
@@ -182,19 +213,32 @@ pub(super) fn routes() -> Router<Arc<Site>> {
         )
 }
 
-/// The page of this start.
-fn index(template: &str, token: &Token, word: &str, is_demo: bool) -> String {
-    let mut page = template
-        .replace(TOKEN_MARK, token.as_str())
-        .replace(WORD_MARK, &attribute(word));
-    let (begin, end) = DEMO_MARKS;
-    while !is_demo
-        && let Some(from) = page.find(begin)
-        && let Some(length) = page[from..].find(end)
-    {
-        page.replace_range(from..from + length + end.len(), "");
+/// What `/chat` says where pages cannot chat.
+const NO_CHAT: &str =
+    "there is no chat here: it needs [namespaces.chat] with publish and presence\n";
+
+/// Whether pages may publish in this namespace and see each other.
+fn is_shared(config: &ServeConfig, name: &str) -> bool {
+    let named = config.namespaces.iter().find(|named| named.name == name);
+    named.is_some_and(|named| named.namespace.publish && named.namespace.presence)
+}
+
+/// The page of this start, without the parts that are not shown.
+fn index(template: &str, token: &Token, word: &str, parts: &[(&str, bool)]) -> String {
+    let mut page = with_word(template, word).replace(TOKEN_MARK, token.as_str());
+    for (part, _) in parts.iter().filter(|(_, is_shown)| !is_shown) {
+        let (begin, end) = (format!("<!--{part}-->"), format!("<!--/{part}-->"));
+        while let Some(from) = page.find(&begin)
+            && let Some(length) = page[from..].find(&end)
+        {
+            page.replace_range(from..from + length + end.len(), "");
+        }
     }
     page
+}
+
+fn with_word(template: &str, word: &str) -> String {
+    template.replace(WORD_MARK, &attribute(word))
 }
 
 /// A text as the value of an attribute in double quotes.
@@ -244,16 +288,21 @@ mod tests {
     }
 
     #[test]
-    fn page_has_its_token_and_only_in_a_demonstration_what_belongs_to_it() {
+    fn page_has_its_token_and_only_those_parts_that_are_shown() {
         let token = Token::random();
         let File(.., template) = FILES.iter().find(|File(name, ..)| *name == INDEX).unwrap();
         assert_eq!(template.matches(TOKEN_MARK).count(), 1);
 
-        let made = |is_demo| index(template, &token, "a \"b\" & c", is_demo);
+        let made = |is_shown| {
+            let parts = [DEMO, TO_CHAT, TAPE].map(|part| (part, is_shown));
+            index(template, &token, "a \"b\" & c", &parts)
+        };
         let (page, demo) = (made(false), made(true));
 
         assert!(page.contains(token.as_str()) && demo.contains(token.as_str()));
         assert!(!page.contains("drain") && demo.contains("data-trouble=\"drain\""));
+        assert!(!page.contains("\"chat\"") && demo.contains("href=\"chat\""));
+        assert!(!page.contains("data-tape") && demo.contains("data-tape=\"cells\""));
         assert!(page.contains("content=\"a &quot;b&quot; &amp; c\""));
         assert!(page.ends_with("</html>\n") && demo.ends_with("</html>\n"));
     }
