@@ -2,6 +2,7 @@
 
 import { chromium } from "playwright-core";
 import { check, done, settings } from "../report.mjs";
+import { checkChannels } from "./channels.mjs";
 import { checkPages } from "./pages.mjs";
 import { checkSockets } from "./sockets.mjs";
 import { checkTrouble } from "./trouble.mjs";
@@ -21,6 +22,7 @@ const browser = await chromium.launch({
 try {
   await checkSockets(browser, check);
   await checkPages(browser, check);
+  await checkChannels(browser, check);
   await checkTrouble(browser, check);
 } finally {
   await browser.close();

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 200
+SECONDS = 230
 HINT = "apt-get install chromium"
 # A name of another site; the browser is told that it lives on this machine.
 FOREIGN = "other.test"
@@ -75,6 +75,7 @@ async def suite(checks):
                 "full": [full.url("", host="localhost"), full_tls.url("", host="localhost")],
                 "plainPage": plain.page("", host="localhost"),
                 "securePage": tls.page("", host="localhost"),
+                "example": (harness.REPOSITORY / "examples/browser/chat.html").as_uri(),
                 "spare": harness.free_port(),
                 "pictures": str(harness.REPOSITORY / "target" / "browser"),
                 "longest": 2 * 1024 * 1024,
