@@ -1,6 +1,6 @@
 //! `holdwire sub`.
 
-use holdwire_hub::client::{Event, Subscription, Wants};
+use holdwire_hub::client::{Event, SubscribeError, Subscription, Wants};
 use tokio::sync::mpsc;
 
 use super::{reach, record};
@@ -29,9 +29,11 @@ pub(super) async fn read(flags: &SubFlags) -> Result<(), Failure> {
         if flags.presence {
             wants = wants.presence();
         }
-        let subscription = client
-            .subscribe(channel, wants)
-            .map_err(|error| Failure::usage(format!("{channel}: {error}; name it once")))?;
+        let subscription = match client.subscribe(channel, wants) {
+            Ok(subscription) => subscription,
+            Err(SubscribeError::Stopped) => return Err(reach::stopped(&client).await),
+            Err(error) => return Err(Failure::usage(format!("{channel}: {error}; name it once"))),
+        };
         tokio::spawn(pass_on(subscription, events.clone()));
     }
     drop(events);
