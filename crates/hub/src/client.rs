@@ -20,3 +20,9 @@ pub use self::handle::{
 };
 pub use self::sub::Event;
 pub use self::subscription::{Subscription, Wants};
+
+/// What a simulation drives.
+#[cfg(test)]
+pub(crate) mod simulated {
+    pub(crate) use super::machine::{Machine, News, Outcome, Serial};
+}

@@ -51,6 +51,10 @@ pub(crate) trait Listener {
     /// Something is missing.
     fn gap(&mut self, gap: &Gap) -> Hears;
 
+    /// The log has forked after what the listener has, so nothing is missing: what comes now is of
+    /// another epoch.
+    fn fork(&mut self) -> Hears;
+
     /// A publication that was read.
     fn replay(&mut self, epoch: Epoch, publication: &Publication) -> Hears;
 }
@@ -179,6 +183,10 @@ impl Cursor {
             place = epoch.at(gap.to);
         }
         let more = place.offset < reading.newest.min(end - 1);
+        let has_forked = !self.is_untold && gap.is_none() && before.epoch != epoch;
+        if has_forked && listener.fork() == Hears::Over {
+            return self.end();
+        }
         if !self.tell(place, gap.as_ref(), more, listener) {
             return;
         }

@@ -23,6 +23,8 @@ mod position;
 mod presence;
 mod publication;
 mod reading;
+#[cfg(test)]
+mod simulation;
 mod wire;
 
 pub use self::channel::{ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};

@@ -148,6 +148,11 @@ impl Listener for Teller<'_, '_> {
         Hears::On
     }
 
+    /// Each message names its epoch.
+    fn fork(&mut self) -> Hears {
+        Hears::On
+    }
+
     fn replay(&mut self, epoch: Epoch, publication: &Publication) -> Hears {
         let room = (self.sender.limit() / 2).saturating_sub(self.sender.queued());
         let is_first = std::mem::take(&mut self.is_first) && self.sender.queued() == 0;

@@ -59,3 +59,13 @@ pub fn endpoint(hub: &Hub, policy: impl Policy) -> Endpoint {
         otherwise: NoneCommon::Refuse,
     })
 }
+
+/// What a simulation drives.
+#[cfg(test)]
+pub(crate) mod simulated {
+    pub(crate) use super::driver::{Ask, Driver, Verdict, Welcome};
+    pub(crate) use super::machine::Machine;
+    pub(crate) use super::policy::Denied;
+    pub(crate) use super::sub::Key;
+    pub(crate) use crate::wire::Connected;
+}

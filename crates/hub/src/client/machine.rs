@@ -279,6 +279,12 @@ impl Machine {
         self.subs.values().any(|sub| sub.wish == Wish::Live)
     }
 
+    /// The place after what has come, handed over or not.
+    #[cfg(test)]
+    pub(crate) fn position(&self, channel: &ChannelName) -> Option<Position> {
+        self.subs.get(channel)?.position
+    }
+
     /// Publications without an outcome, and their bytes.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         self.publishing.waiting()
@@ -340,7 +346,7 @@ impl Machine {
 
     fn reply(&mut self, sent: Sent, reply: Reply, now: Instant) {
         match sent {
-            Sent::Connect => self.connected(reply),
+            Sent::Connect => self.connected(reply, now),
             Sent::Unsubscribe => {}
             Sent::Ping => self.pong(&reply, now),
             Sent::Question(ask) => {
@@ -359,7 +365,7 @@ impl Machine {
         }
     }
 
-    fn connected(&mut self, reply: Reply) {
+    fn connected(&mut self, reply: Reply, now: Instant) {
         let connected = match (reply.connect, reply.error) {
             (Some(connected), _) => connected,
             (None, Some(error)) => return self.news.push_back(News::Refused(error)),
@@ -367,12 +373,21 @@ impl Machine {
         };
         self.link = Link::Connected;
         self.session = Some(connected.session);
-        self.publisher = Some(connected.publisher);
         self.window = Duration::from_millis(connected.window_ms);
+        // A server that knows another publisher does not recognise what this one has sent, nor does
+        // one that was asked for long.
+        let known = self.publisher.replace(connected.publisher);
+        let is_known = known.is_none() || known == self.publisher;
+        let span = self.window.saturating_sub(MARGIN);
+        let span = if is_known { span } else { Duration::ZERO };
         self.news.push_back(News::Connected {
             client: connected.client,
             resumed: connected.resumed,
         });
+        for serial in self.publishing.forget(now, span) {
+            self.news
+                .push_back(News::Published(serial, Outcome::Unknown));
+        }
     }
 
     fn push(&mut self, push: Push, now: Instant) {
@@ -414,6 +429,8 @@ impl Machine {
             return;
         };
         match code {
+            // It is of the subscription before the one that is under way.
+            2500 if sub.wish != Wish::Live => {}
             2500 => sub.wish = Wish::New,
             2501.. => sub.wish = Wish::Later(now + AGAIN),
             _ => {

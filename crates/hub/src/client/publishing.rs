@@ -156,7 +156,7 @@ impl Publishing {
     pub(super) fn forget(&mut self, now: Instant, span: Duration) -> Vec<Serial> {
         let is_old = |item: &Item| {
             item.first_sent
-                .is_some_and(|at| now.saturating_duration_since(at) > span)
+                .is_some_and(|at| span.is_zero() || now.saturating_duration_since(at) > span)
         };
         let old: Vec<Serial> = self
             .items

@@ -171,7 +171,8 @@ impl Sub {
             });
         }
         if let Some(gap) = push.gap.as_ref().and_then(gap) {
-            self.position = Some(gap.epoch.at(gap.to.max(position.offset)));
+            // It may lead back: what the reader has after it is void.
+            self.position = Some(gap.epoch.at(gap.to));
             return Told::Event(Event::Gap(gap));
         }
         if let Some(live) = &push.live {

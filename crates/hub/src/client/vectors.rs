@@ -9,6 +9,7 @@ use super::machine::{Ask, Machine, News, Outcome, Serial, Trouble, raw};
 use super::sub::Event;
 use crate::channel::ChannelName;
 use crate::position::{Epoch, Position};
+use crate::reading::Reason;
 use crate::wire::{Command, Data, Entry, Error, History, Rpc, Start};
 
 #[test]
@@ -236,6 +237,9 @@ impl Run {
                     Event::Gap(gap) => {
                         let mut value = place(gap.epoch.at(gap.to));
                         value["reason"] = json!(gap.reason.word());
+                        if let Reason::Diverged { fork } = gap.reason {
+                            value["fork"] = json!(fork);
+                        }
                         value["from"] = json!(gap.from);
                         value["to"] = json!(gap.to);
                         ("gap", value)

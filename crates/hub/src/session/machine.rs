@@ -144,7 +144,9 @@ impl Machine {
         let Some(sub) = self.subs.iter_mut().find(|sub| sub.key == key) else {
             return Join::Leave;
         };
-        sub.join(epoch, next, driver)
+        let join = sub.join(epoch, next, driver);
+        self.end_if_over(key, driver);
+        join
     }
 
     /// A subscriber that reads too slowly was not sent these.
@@ -335,6 +337,7 @@ impl Machine {
             };
         }
         sub.want(next, driver);
+        self.end_if_over(key, driver);
     }
 
     /// A reading has come that was asked for before.
@@ -350,6 +353,15 @@ impl Machine {
             return self.go_on(key, driver);
         }
         sub.want(next, driver);
+        self.end_if_over(key, driver);
+    }
+
+    /// The log has forked while a subscription caught up: it begins anew.
+    fn end_if_over(&mut self, key: Key, driver: &mut impl Driver) {
+        let is_over = |sub: &Sub| sub.key == key && sub.cursor.is_over();
+        if self.subs.iter().any(is_over) {
+            self.handle_change(key, driver);
+        }
     }
 
     /// The engine cannot be read now.

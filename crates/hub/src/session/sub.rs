@@ -171,6 +171,11 @@ impl<D: Driver> Listener for Teller<'_, D> {
         Hears::On
     }
 
+    /// Pushes do not name their epoch: it is to come back, and be told.
+    fn fork(&mut self) -> Hears {
+        Hears::Over
+    }
+
     fn replay(&mut self, _: Epoch, publication: &Publication) -> Hears {
         let is_first = std::mem::take(&mut self.is_first);
         if !self.driver.has_room(publication.payload.len(), is_first) {

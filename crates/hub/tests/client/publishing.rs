@@ -67,7 +67,9 @@ async fn what_waits_is_published_on_the_server_that_comes() {
         let client = site.client();
         client.publish(&channel(), "one").unwrap().await.unwrap();
 
+        let before = client.status();
         site.replace(100).await;
+        client.status_after(&before).await;
         let receipt = client.publish(&channel(), "two").unwrap();
 
         assert_eq!(receipt.await.unwrap().position.offset, 1);
