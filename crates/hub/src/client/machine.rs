@@ -380,14 +380,14 @@ impl Machine {
         let is_known = known.is_none() || known == self.publisher;
         let span = self.window.saturating_sub(MARGIN);
         let span = if is_known { span } else { Duration::ZERO };
-        self.news.push_back(News::Connected {
-            client: connected.client,
-            resumed: connected.resumed,
-        });
         for serial in self.publishing.forget(now, span) {
             self.news
                 .push_back(News::Published(serial, Outcome::Unknown));
         }
+        self.news.push_back(News::Connected {
+            client: connected.client,
+            resumed: connected.resumed,
+        });
     }
 
     fn push(&mut self, push: Push, now: Instant) {
