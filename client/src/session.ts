@@ -11,7 +11,7 @@ export interface Driver {
   connected(connected: { client: string; resumed: boolean }): void;
   /** The server does not take this client in, and never will. */
   refused(fault: Fault): void;
-  /** The token will soon have expired. */
+  /** The token has expired or soon will have. */
   refresh(): void;
 }
 
@@ -27,6 +27,9 @@ interface Question {
   readonly members: string;
   readonly done: (answer: Answer) => void;
 }
+
+/** The error code for a token that has expired. */
+const TOKEN_EXPIRED = 109;
 
 /** How often the server is asked whether everything has come. */
 const PING: Milliseconds = 25_000;
@@ -49,6 +52,8 @@ export class Session {
   #isUp = false;
   #isConnected = false;
   #token: string | undefined;
+  /** Whether another token was asked for on this line, because the first one was too old. */
+  #isTokenNew = false;
   #session: string | undefined;
   #publisher: string | undefined;
   /** For how long the server remembers a publisher. */
@@ -86,6 +91,7 @@ export class Session {
     this.down(now);
     this.#isUp = true;
     this.#token = token;
+    this.#isTokenNew = false;
     this.#expire();
     this.#connect();
   }
@@ -170,10 +176,11 @@ export class Session {
     });
   }
 
-  /** Another token, before the present one expires. */
+  /** Another token, asked for by the driver's `refresh`. */
   refresh(token: string, now: number): void {
     this.#commands.now = now;
-    if (!this.#isConnected) return;
+    this.#token = token;
+    if (!this.#isConnected) return this.#isUp ? this.#connect() : undefined;
     this.#commands.send("refresh", JSON.stringify({ token }), (reply) => this.#lasts(reply.ttl));
   }
 
@@ -196,7 +203,10 @@ export class Session {
     };
     this.#commands.send("connect", JSON.stringify(members), (reply, fault) => {
       if (fault?.temporary) this.#connectAt = this.#commands.now + LATER;
-      else if (fault) this.#driver.refused(fault);
+      else if (fault?.code === TOKEN_EXPIRED && !this.#isTokenNew) {
+        this.#isTokenNew = true;
+        this.#driver.refresh();
+      } else if (fault) this.#driver.refused(fault);
       else this.#connected(reply, publisher);
     });
   }

@@ -84,7 +84,7 @@ export class Subscriptions {
 
   /** Its user wants it no more. */
   remove(cursor: Cursor): void {
-    if (!this.#isCurrent(cursor)) return;
+    if (!this.isCurrent(cursor)) return;
     this.#cursors.delete(cursor.channel);
     if (cursor.state === "asked" || cursor.state === "active") this.#unwanted.push(cursor.channel);
   }
@@ -148,13 +148,14 @@ export class Subscriptions {
   answered(asked: readonly Cursor[], top: Record<string, number> = {}): void {
     for (const cursor of asked) {
       const { channel, position, promised } = cursor;
-      if (!this.#isCurrent(cursor) || cursor.state !== "active" || !position) continue;
+      if (!this.isCurrent(cursor) || cursor.state !== "active" || !position) continue;
       if (position.offset < promised) this.#again(cursor);
       else cursor.promised = Object.hasOwn(top, channel) ? (top[channel] as number) : 0;
     }
   }
 
-  #isCurrent(cursor: Cursor): boolean {
+  /** Whether its user wants it, and the server has not ended it. */
+  isCurrent(cursor: Cursor): boolean {
     return this.#cursors.get(cursor.channel) === cursor;
   }
 
@@ -162,7 +163,7 @@ export class Subscriptions {
     setState(cursor, "asked");
     const members = JSON.stringify({ channel: cursor.channel, ...cursor.members });
     const id = this.commands.send("subscribe", members, (reply, fault) => {
-      if (!this.#isCurrent(cursor) || cursor.askedBy !== id) return;
+      if (!this.isCurrent(cursor) || cursor.askedBy !== id) return;
       if (!fault) this.#begin(cursor, reply);
       else this.#refused(cursor, fault);
     });
@@ -183,7 +184,7 @@ export class Subscriptions {
     if (!position) cursor.move({ epoch, offset });
     else if (!gap) cursor.move({ epoch, offset: position.offset });
     cursor.reader.tell("subscribed", { epoch, offset, ...(position && { recovered }) });
-    if (gap && this.#isCurrent(cursor)) this.#gap(cursor, gap);
+    if (gap && this.isCurrent(cursor)) this.#gap(cursor, gap);
   }
 
   #publication(cursor: Cursor, pub: any): void {
