@@ -19,8 +19,8 @@ import { WebSocketServer } from "ws";
 const run = promisify(execFile);
 const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** The promise of the README: 4 kB of 1,024 bytes. */
-const LIMIT = 4 * 1_024;
+/** The promises of the README, in kB of 1,024 bytes. */
+const LIMITS = { "holdwire/socket": ["socket.js", 4 * 1_024], holdwire: ["client.js", 10 * 1_024] } as const;
 
 let scratch = "";
 
@@ -30,6 +30,7 @@ before(async () => {
   const { stdout } = await run("npm", args, { cwd: here("") });
   const [{ filename, files }] = JSON.parse(stdout);
   const paths = files.map(({ path }: { path: string }) => path);
+  assert.ok(paths.includes("dist/client.js") && paths.includes("dist/types/client.d.ts"));
   assert.ok(paths.includes("dist/socket.js") && paths.includes("dist/types/socket.d.ts"));
   assert.ok(paths.includes("README.md") && paths.includes("dist/LICENSE-MIT"));
   assert.deepEqual(paths.filter((path: string) => /^(src|test|e2e|node_modules)/.test(path)), []);
@@ -40,15 +41,17 @@ before(async () => {
 
 after(() => rm(scratch, { recursive: true, force: true }));
 
-test("the entry holdwire/socket is smaller than 4 kB", async (context) => {
-  const source = await readFile(here("dist/socket.js"), "utf8");
-  const { code } = await transform(source, { minify: true, format: "esm", target: "es2022" });
-  const { length } = gzipSync(code, { level: 9 });
-  console.log(`holdwire/socket: ${code.length} bytes minified, ${length} gzipped of ${LIMIT}`);
-  context.diagnostic(`${length} bytes`);
+for (const [entry, [file, limit]] of Object.entries(LIMITS)) {
+  test(`the entry ${entry} is smaller than ${limit / 1_024} kB`, async (context) => {
+    const source = await readFile(here(`dist/${file}`), "utf8");
+    const { code } = await transform(source, { minify: true, format: "esm", target: "es2022" });
+    const { length } = gzipSync(code, { level: 9 });
+    console.log(`${entry}: ${code.length} bytes minified, ${length} gzipped of ${limit}`);
+    context.diagnostic(`${length} bytes`);
 
-  assert.ok(length < LIMIT, `${length} bytes`);
-});
+    assert.ok(length < limit, `${length} bytes`);
+  });
+}
 
 test("the console of the server has this very module", async () => {
   const [built, kept] = await Promise.all([
@@ -61,13 +64,15 @@ test("the console of the server has this very module", async () => {
 
 test("it has no dependency at run time", async () => {
   const { dependencies, peerDependencies } = JSON.parse(await readFile(here("package.json"), "utf8"));
-  const source = await readFile(here("dist/socket.js"), "utf8");
-
   assert.equal(dependencies ?? peerDependencies, undefined);
-  assert.doesNotMatch(source, /^\s*import\b|\bimport\(/m);
+  for (const [file] of Object.values(LIMITS)) {
+    const source = await readFile(here(`dist/${file}`), "utf8");
+    assert.doesNotMatch(source, /^\s*import\b|\bimport\(/m);
+  }
 });
 
 const USE = `
+import { Client, CommandError, type Position, type Published, type Subscription } from "holdwire";
 import { Socket, StopError, type DownEvent, type Receipt } from "holdwire/socket";
 
 const socket: Socket = new Socket(
@@ -90,6 +95,24 @@ socket.close(1000, like.url);
 new Socket("", [], { heartbeat: { interval: "25s" } });
 // @ts-expect-error: there is no such event
 socket.addEventListener("down", ({ nonsense }) => nonsense);
+
+const client: Client = new Client("wss://example.com/connection", {
+  token: async ({ lost }) => \`token after \${lost?.code}\`,
+  outbox: { messages: 10 },
+  backoff: { first: 100 },
+});
+const room: Subscription = client.subscribe("chat:lobby", { since: "last", presence: true });
+room.onpublication = ({ data, offset, epoch }) => console.log(data, offset + 1, epoch.length);
+room.addEventListener("gap", ({ reason, from, to, fork }) => console.log(reason, to - from, fork));
+const position: Position | undefined = room.position;
+client.publish("chat:lobby", { text: "hello" }).then(
+  ({ position, isDuplicate }: Published) => console.log(position.offset, isDuplicate),
+  (error) => console.log(error instanceof CommandError && error.known, position?.epoch),
+);
+// @ts-expect-error: a position has an epoch
+client.subscribe("chat:other", { since: 17 });
+// @ts-expect-error: there is no such event
+room.addEventListener("gap", ({ nonsense }) => nonsense);
 `;
 
 for (const [compiler, module, resolution] of [
@@ -117,11 +140,12 @@ for (const [compiler, module, resolution] of [
 }
 
 test("Node imports it by its name", async () => {
-  const program = 'import { Socket } from "holdwire/socket"; console.log(Socket.OPEN);';
+  const program = `import { Socket } from "holdwire/socket"; import { Client } from "holdwire";
+    console.log(Socket.OPEN, typeof Client);`;
   await writeFile(join(scratch, "use.mjs"), program);
   const { stdout } = await run(process.execPath, ["use.mjs"], { cwd: scratch });
 
-  assert.equal(stdout.trim(), "1");
+  assert.equal(stdout.trim(), "1 function");
 });
 
 test("the program that the README shows runs", async () => {

@@ -1,5 +1,5 @@
 import { CommandError, refused, STOPPED } from "./command-error.js";
-import { Emitter, emit } from "./emitter.js";
+import { Emitter, emit, type On } from "./emitter.js";
 import type { DownEvent, StopEvent, TroubleEvent } from "./events.js";
 import type { Attempt, PerAttempt, SocketOptions } from "./options.js";
 import { type Payload, read, write } from "./payload.js";
@@ -14,7 +14,7 @@ import type { Cursor } from "./subscriptions.js";
 export type { Advice } from "./advice.js";
 export type { Milliseconds } from "./backoff.js";
 export type { Known } from "./command-error.js";
-export type { Emitter } from "./emitter.js";
+export type { Emitter, On } from "./emitter.js";
 export type { DownEvent, StopEvent, TroubleEvent } from "./events.js";
 export type {
   Attempt,
@@ -80,8 +80,6 @@ export interface ClientEventMap {
 
 const EVENTS = ["connected", "down", "error", "close"] as const;
 
-type Handler<Type extends keyof ClientEventMap> = ((event: ClientEventMap[Type]) => void) | null;
-
 /** A publication is in the channel's log. */
 export interface Published {
   /** Where. */
@@ -119,10 +117,10 @@ const LONGEST_TIMER = 2 ** 31 - 1;
  * ```
  */
 export class Client extends Emitter<ClientEventMap> {
-  declare onconnected: Handler<"connected">;
-  declare ondown: Handler<"down">;
-  declare onerror: Handler<"error">;
-  declare onclose: Handler<"close">;
+  declare onconnected: On<ClientEventMap["connected"]>;
+  declare ondown: On<ClientEventMap["down"]>;
+  declare onerror: On<ClientEventMap["error"]>;
+  declare onclose: On<ClientEventMap["close"]>;
 
   #socket: Socket;
   #session: Session;

@@ -1,3 +1,6 @@
+/** What an `on…` property of a client or a subscription holds. */
+export type On<Heard> = ((event: Heard) => void) | null;
+
 /** An `EventTarget` with typed listeners, and an `on…` property for each of its events. */
 export class Emitter<Events> extends EventTarget {
   /** @internal */

@@ -1,7 +1,7 @@
-import { Emitter, emit } from "./emitter.js";
+import { Emitter, emit, type On } from "./emitter.js";
 import { read } from "./payload.js";
 import type { Position } from "./position.js";
-import { Cursor, type News, type Reader } from "./subscriptions.js";
+import { Cursor, type News } from "./subscriptions.js";
 
 /** How to subscribe. */
 export interface SubscribeOptions {
@@ -82,15 +82,11 @@ export interface SubscriptionEventMap {
 
 const EVENTS = ["subscribed", "publication", "live", "gap", "join", "leave", "ended"] as const;
 
-type Handler<Type extends keyof SubscriptionEventMap> =
-  | ((event: SubscriptionEventMap[Type]) => void)
-  | null;
-
 /** What a subscription wants of its client. */
 export interface Owner {
   unsubscribe(cursor: Cursor): void;
   moved(cursor: Cursor): void;
-  ended(cursor: Cursor): void;
+  ended(): void;
 }
 
 /**
@@ -98,14 +94,14 @@ export interface Owner {
  *
  * It goes on by itself after each loss of the connection.
  */
-export class Subscription extends Emitter<SubscriptionEventMap> implements Reader {
-  declare onsubscribed: Handler<"subscribed">;
-  declare onpublication: Handler<"publication">;
-  declare onlive: Handler<"live">;
-  declare ongap: Handler<"gap">;
-  declare onjoin: Handler<"join">;
-  declare onleave: Handler<"leave">;
-  declare onended: Handler<"ended">;
+export class Subscription extends Emitter<SubscriptionEventMap> {
+  declare onsubscribed: On<SubscriptionEventMap["subscribed"]>;
+  declare onpublication: On<SubscriptionEventMap["publication"]>;
+  declare onlive: On<SubscriptionEventMap["live"]>;
+  declare ongap: On<SubscriptionEventMap["gap"]>;
+  declare onjoin: On<SubscriptionEventMap["join"]>;
+  declare onleave: On<SubscriptionEventMap["leave"]>;
+  declare onended: On<SubscriptionEventMap["ended"]>;
 
   #owner: Owner;
   #cursor: Cursor;
@@ -121,7 +117,13 @@ export class Subscription extends Emitter<SubscriptionEventMap> implements Reade
   ) {
     super(EVENTS);
     this.#owner = owner;
-    this.#cursor = new Cursor(channel, since, presence, this);
+    this.#cursor = new Cursor(channel, since, presence, {
+      tell: (news, what) => {
+        if (news === "ended") owner.ended();
+        emit(this, news, FIELDS[news](what));
+      },
+      moved: () => owner.moved(this.#cursor),
+    });
     begin(this.#cursor);
   }
 
@@ -136,17 +138,6 @@ export class Subscription extends Emitter<SubscriptionEventMap> implements Reade
   /** Ends it: no event follows. What the storage kept of it is forgotten. */
   unsubscribe(): void {
     this.#owner.unsubscribe(this.#cursor);
-  }
-
-  /** @internal */
-  tell(news: News, what: any): void {
-    if (news === "ended") this.#owner.ended(this.#cursor);
-    emit(this, news, FIELDS[news](what));
-  }
-
-  /** @internal */
-  moved(): void {
-    this.#owner.moved(this.#cursor);
   }
 }
 
