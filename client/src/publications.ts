@@ -80,14 +80,13 @@ export class Publications {
 
   /** Sends what is to be sent, as far as there is room. */
   pump(): void {
-    const { now } = this.commands;
+    for (const numbers of this.#channels.values()) {
+      if (numbers.retryAt <= this.commands.now) numbers.retryAt = 0;
+    }
     for (const publication of this.#waiting) {
       if (!this.commands.hasRoom) return;
-      if (publication.id) continue;
       const numbers = this.#numbersOf(publication.channel);
-      if (numbers.retryAt > now) continue;
-      numbers.retryAt = 0;
-      this.#send(publication, numbers);
+      if (!publication.id && !numbers.retryAt) this.#send(publication, numbers);
     }
   }
 
@@ -120,11 +119,12 @@ export class Publications {
   #refused(publication: Publication, fault: Fault): void {
     const { channel } = publication;
     const rest = this.#waiting.filter((other) => other.channel === channel && other.n);
-    if (fault.code === LEAVES_OUT) {
-      let { expected = 1 } = fault;
+    const { code, expected: next = 1 } = fault;
+    if (code === LEAVES_OUT && publication.n >= next) {
+      let expected = next;
       for (const other of rest) {
         // Those below have been taken, and their replies are on the way.
-        if (other.n < (fault.expected ?? 1)) continue;
+        if (other.n < next) continue;
         other.n = expected++;
         other.id = 0;
         other.sentAt = undefined;
@@ -134,7 +134,8 @@ export class Publications {
       for (const other of rest) other.id = 0;
       this.#numbersOf(channel).retryAt = this.commands.now + LATER;
     } else {
-      this.#settle(publication, fault.code === TOO_OLD ? { unknown: true } : { failed: fault });
+      const isKnown = code !== TOO_OLD && code !== LEAVES_OUT;
+      this.#settle(publication, isKnown ? { failed: fault } : { unknown: true });
     }
   }
 

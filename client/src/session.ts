@@ -214,6 +214,7 @@ export class Session {
   #connected(reply: any, publisher: string | undefined): void {
     const { now } = this.#commands;
     this.#isConnected = true;
+    this.#expire();
     this.#session = reply.session;
     this.#publisher = reply.publisher;
     this.#window = reply.window_ms ?? Infinity;

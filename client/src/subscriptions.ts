@@ -118,9 +118,7 @@ export class Subscriptions {
     }
     for (const cursor of this.#cursors.values()) {
       if (cursor.retryAt <= this.commands.now) setState(cursor, "idle");
-      if (cursor.state !== "idle") continue;
-      if (!this.commands.hasRoom) return;
-      this.#ask(cursor);
+      if (cursor.state === "idle" && this.commands.hasRoom) this.#ask(cursor);
     }
   }
 
@@ -196,6 +194,8 @@ export class Subscriptions {
   }
 
   #gap(cursor: Cursor, gap: any): void {
+    const { epoch, offset } = cursor.position as Position;
+    if (gap.epoch === epoch && gap.from > offset + 1) return this.#again(cursor);
     cursor.promised = 0;
     cursor.reader.tell("gap", gap);
     cursor.move({ epoch: gap.epoch, offset: gap.offset });

@@ -63,16 +63,20 @@ export class World {
     Math.random = random;
   }
 
-  /** A socket that connects with our class, and a record of its events. */
-  socket(options: SocketOptions = {}, url: any = "ws://a.example/", protocols: any = []): Watched {
-    const world = this;
-    class Bound extends FakeWebSocket {
+  /** The class to connect with. */
+  get class(): any {
+    const { sockets } = this;
+    return class extends FakeWebSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols);
-        world.sockets.push(this);
+        sockets.push(this);
       }
-    }
-    return new Watched(new Socket(url, protocols, { WebSocket: Bound as any, ...options }), this);
+    };
+  }
+
+  /** A socket that connects with our class, and a record of its events. */
+  socket(options: SocketOptions = {}, url: any = "ws://a.example/", protocols: any = []): Watched {
+    return new Watched(new Socket(url, protocols, { WebSocket: this.class, ...options }), this);
   }
 
   /** Lets promises and queued tasks run. */

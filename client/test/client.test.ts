@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Client, type ClientOptions, type CommandError } from "../src/client.js";
+import { type FakeWebSocket, newWorld, type World } from "./world.js";
+
+const WELCOME = { client: "c1", session: "s1", resumed: false, session_ms: 60_000 };
+
+/** A client that connects in this world. */
+async function connected(world: World, options: ClientOptions = {}): Promise<Client> {
+  const client = new Client("ws://a.example/connection?x=1", { WebSocket: world.class, ...options });
+  await welcome(world);
+  return client;
+}
+
+/** The connection opens, and the server takes the client in. */
+async function welcome(world: World): Promise<FakeWebSocket> {
+  const line = await world.open();
+  const { id } = sent(line).at(-1);
+  says(line, { id, connect: { ...WELCOME, publisher: "p1", window_ms: 300_000 } });
+  return line;
+}
+
+const sent = (line: FakeWebSocket): any[] => line.sent.map((text) => JSON.parse(text));
+const says = (line: FakeWebSocket, message: object) => line.says(JSON.stringify(message));
+const push = (line: FakeWebSocket, what: object) => says(line, { push: { channel: "chat:a", ...what } });
+const fail = (promise: Promise<unknown>): Promise<CommandError> =>
+  promise.then(() => assert.fail("it worked"), (error) => error);
+
+class Kept {
+  kept: Record<string, string> = {};
+  isBroken = false;
+  getItem(key: string) {
+    if (this.isBroken) throw new Error("closed");
+    return this.kept[key] ?? null;
+  }
+  setItem(key: string, value: string) {
+    if (this.isBroken) throw new Error("full");
+    this.kept[key] = value;
+  }
+}
+
+test("a command that a closing connection does not take is not sent by the next one, but made anew", async () => {
+  const world = newWorld();
+  const client = await connected(world);
+  const first = world.line;
+  first.readyState = 2;
+  const published = client.publish("chat:a", "once");
+  const asked = fail(client.presence("chat:a"));
+  first.ends();
+  await world.attempt();
+  const second = await welcome(world);
+
+  assert.deepEqual(sent(second).map(({ id: _, ...command }) => Object.keys(command)[0]), ["connect", "publish"]);
+  assert.equal((await asked).known, "unknown");
+  const { id } = sent(second)[1];
+  says(second, { id, publish: { epoch: "e.0", offset: 7, dup: true } });
+  assert.deepEqual(await published, { position: { epoch: "e.0", offset: 7 }, isDuplicate: true });
+});
+
+test("what is beyond the bounds of the outbox fails at once, and there is room again after an answer", async () => {
+  const world = newWorld();
+  const client = await connected(world, { outbox: { messages: 2 } });
+  const first = client.publish("chat:a", 1);
+  void client.publish("chat:a", 2);
+
+  const { known, isTemporary } = await fail(client.publish("chat:a", 3));
+  assert.deepEqual([known, isTemporary], ["unsent", true]);
+  says(world.line, { id: 2, publish: { epoch: "e.0", offset: 1 } });
+  await first;
+  void client.publish("chat:a", 4);
+  assert.deepEqual(client.outbox.messages, 2);
+});
+
+test("a handler that throws loses nothing, and the position moves when the handlers have returned", async () => {
+  const world = newWorld();
+  const client = await connected(world);
+  const room = client.subscribe("chat:a");
+  const { line } = world;
+  says(line, { id: 2, subscribe: { epoch: "e.0", offset: 0 } });
+  const told: any[] = [];
+  room.onpublication = ({ data }) => {
+    told.push([data, room.position?.offset]);
+    throw new Error("a flaw of the page");
+  };
+  // Node tells of an error of a handler as of one that nobody has caught.
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  let errors = 0;
+  process.on("uncaughtException", () => errors++);
+  push(line, { pub: { offset: 1, data: "a" } });
+  push(line, { pub: { offset: 2, data: "b" } });
+  await world.settle();
+  process.removeAllListeners("uncaughtException");
+  for (const listener of listeners) process.on("uncaughtException", listener);
+
+  assert.deepEqual(told, [["a", 0], ["b", 1]]);
+  assert.deepEqual([room.position?.offset, errors], [2, 2]);
+});
+
+test("positions, and nothing else, are kept under the URL without its query, until it is left", async () => {
+  const world = newWorld();
+  const storage = new Kept();
+  const client = await connected(world, { storage: storage as never });
+  const room = client.subscribe("chat:a");
+  says(world.line, { id: 2, subscribe: { epoch: "e.0", offset: 4 } });
+  push(world.line, { pub: { offset: 5, data: "secret" } });
+  await world.settle();
+
+  assert.deepEqual(storage.kept, { "holdwire:ws://a.example/connection": '{"chat:a":"e.0:5"}' });
+  room.unsubscribe();
+  await world.settle();
+  assert.deepEqual(Object.values(storage.kept), ["{}"]);
+});
+
+test("a kept position is where it begins, unless the user says where", async () => {
+  for (const [since, members] of [
+    [undefined, { epoch: "e.0", offset: 5 }],
+    ["last", {}],
+    ["f.1:7", { epoch: "f.1", offset: 7 }],
+  ] as const) {
+    const world = newWorld();
+    const storage = new Kept();
+    storage.kept = { "holdwire:ws://a.example/connection": '{"chat:a":"e.0:5"}' };
+    const client = await connected(world, { storage: storage as never });
+    client.subscribe("chat:a", since === undefined ? {} : { since });
+
+    assert.deepEqual(sent(world.line)[1].subscribe, { channel: "chat:a", ...members });
+  }
+});
+
+test("a storage that is broken or full of nonsense breaks nothing", async () => {
+  for (const nonsense of ["{", "null", '{"chat:a":7}', '{"chat:a":"no position"}']) {
+    const world = newWorld();
+    const storage = new Kept();
+    storage.kept = { "holdwire:ws://a.example/connection": nonsense };
+    const client = await connected(world, { storage: storage as never });
+    const room = client.subscribe("chat:a");
+    storage.isBroken = true;
+    says(world.line, { id: 2, subscribe: { epoch: "e.0", offset: 4 } });
+    await world.settle();
+
+    assert.deepEqual(sent(world.line)[1].subscribe, { channel: "chat:a" });
+    assert.equal(room.position?.offset, 4);
+  }
+});
+
+test("nothing comes after close, and what waits fails", async () => {
+  const world = newWorld();
+  const client = await connected(world);
+  const room = client.subscribe("chat:a");
+  const { line } = world;
+  says(line, { id: 2, subscribe: { epoch: "e.0", offset: 0 } });
+  const told: string[] = [];
+  for (const type of ["publication", "ended", "gap"]) room.addEventListener(type, () => told.push(type));
+  const waiting = fail(client.publish("chat:a", 1));
+  const before = line.sent.length;
+
+  client.close();
+  push(line, { pub: { offset: 1, data: 1 } });
+  await world.pass(60_000);
+
+  assert.equal((await waiting).known, "unknown");
+  assert.equal((await fail(client.publish("chat:a", 2))).known, "unsent");
+  assert.deepEqual([told, line.closes, line.sent.length], [[], [[1000, undefined]], before]);
+  assert.throws(() => client.subscribe("chat:b"), /stopped/);
+  assert.equal(world.timers.size, 0);
+});
+
+test("a token that is not accepted is asked for anew, twice in a row at most", async () => {
+  const world = newWorld();
+  let count = 0;
+  const token = async () => `token ${++count}`;
+  const client = new Client("ws://a.example/connection", { WebSocket: world.class, token });
+  let end = 0;
+  client.onclose = ({ code }) => (end = code);
+  for (const expected of ["token 1", "token 2"]) {
+    const line = await world.open();
+    assert.equal(sent(line)[0].connect.token, expected);
+    line.ends(4401);
+    await world.attempt(1);
+  }
+
+  assert.deepEqual([world.sockets.length, end, client.state], [2, 4401, "stopped"]);
+});
+
+test("4400 and 4408 stop the client, 4409 does not", async () => {
+  for (const [code, state] of [[4400, "stopped"], [4408, "stopped"], [4409, "waiting"]] as const) {
+    const world = newWorld();
+    const client = await connected(world);
+    world.line.ends(code);
+
+    assert.equal(client.state, state);
+  }
+});
+
+test("what has come is told to the server every 25 s, while there are subscriptions", async () => {
+  const world = newWorld();
+  const client = await connected(world, { heartbeat: false });
+  await world.pass(60_000);
+  assert.equal(world.line.sent.length, 1);
+  client.subscribe("chat:a");
+  says(world.line, { id: 2, subscribe: { epoch: "e.0", offset: 4 } });
+  await world.pass(50_000);
+
+  const pings = sent(world.line).filter(({ ping }) => ping);
+  assert.deepEqual(pings.map(({ ping }) => ping), [{ at: { "chat:a": 4 } }, { at: { "chat:a": 4 } }]);
+});
+
+test("a bound that is no positive number, a place that is none and data that is no JSON are refused", async () => {
+  const world = newWorld();
+  assert.throws(() => new Client("ws://a.example", { outbox: { bytes: 0 } }), RangeError);
+  const client = await connected(world);
+  assert.throws(() => client.subscribe("chat:a", { since: "nonsense" }), TypeError);
+  client.subscribe("chat:a");
+  assert.throws(() => client.subscribe("chat:a"), /subscribed/);
+  assert.ok((await fail(client.publish("chat:a", undefined))) instanceof TypeError);
+});
