@@ -1,4 +1,4 @@
-// The programs of the guide, against the types that users get.
+// The programs of the guides, against the types that users get.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -9,20 +9,22 @@ import { promisify } from "node:util";
 
 const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-test("the programs of the guide to coming back have the right types", async () => {
-  const guide = await readFile(here("../docs/guide/reconnect.md"), "utf8");
-  const programs = [...guide.matchAll(/^```ts\n(.*?)^```/gms)].map(([, program]) => program);
-  assert.ok(programs.length > 4);
-  await writeFile(here("build/guide.mts"), programs.join("\n"));
+for (const name of ["reconnect", "channels"]) {
+  test(`the programs of the guide to ${name} have the right types`, async () => {
+    const guide = await readFile(here(`../docs/guide/${name}.md`), "utf8");
+    const programs = [...guide.matchAll(/^```ts\n(.*?)^```/gms)].map(([, program]) => program);
+    assert.ok(programs.length > 4);
+    await writeFile(here(`build/${name}.mts`), programs.join("\n"));
 
-  const args = [
-    here("node_modules/typescript-7/bin/tsc"),
-    ...["--noEmit", "--ignoreConfig", "--strict", "--exactOptionalPropertyTypes"],
-    ...["--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext"],
-    "build/guide.mts",
-  ];
-  const run = promisify(execFile)(process.execPath, args, { cwd: here("") });
-  const { stdout } = await run.catch((error) => error);
+    const args = [
+      here("node_modules/typescript-7/bin/tsc"),
+      ...["--noEmit", "--ignoreConfig", "--strict", "--exactOptionalPropertyTypes"],
+      ...["--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext"],
+      `build/${name}.mts`,
+    ];
+    const run = promisify(execFile)(process.execPath, args, { cwd: here("") });
+    const { stdout } = await run.catch((error) => error);
 
-  assert.equal(stdout, "");
-});
+    assert.equal(stdout, "");
+  });
+}
