@@ -35,8 +35,9 @@ class Said:
 class Program:
     """A running program whose lines of output are kept."""
 
-    def __init__(self, child):
+    def __init__(self, child, hear=None):
         self.child = child
+        self.hear = hear
         self.said = []
         self.news = asyncio.Condition()
         self.ended_at = None
@@ -44,8 +45,12 @@ class Program:
     async def listen(self):
         """Keeps lines until the output ends."""
         async for line in self.child.stdout:
+            text = line.decode(errors="replace").rstrip("\n")
+            if self.hear:
+                self.hear(text)
+                continue
             async with self.news:
-                self.said.append(Said(time.monotonic(), line.decode(errors="replace").rstrip("\n")))
+                self.said.append(Said(time.monotonic(), text))
                 self.news.notify_all()
         await self.child.wait()
         async with self.news:
@@ -94,10 +99,13 @@ class Program:
 
 
 @contextlib.asynccontextmanager
-async def program(pair, where, *command):
-    """Runs a program on a machine until the end of the block."""
+async def program(pair, where, *command, hear=None):
+    """Runs a program on a machine until the end of the block.
+
+    Its lines are kept, or handed to `hear`.
+    """
     child = await asyncio.create_subprocess_exec(
-        *world.Pair.inside(where),
+        *world.Net.inside(where),
         *map(str, command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -106,7 +114,7 @@ async def program(pair, where, *command):
         limit=LINE_LIMIT,
         start_new_session=True,
     )
-    running = Program(child)
+    running = Program(child, hear)
     listener = asyncio.create_task(running.listen())
     try:
         yield running

@@ -1,9 +1,9 @@
 """Machines and the wire between them, made of network namespaces.
 
 The suite runs itself in namespaces of its own: network, mounts and processes. Its network is the
-wire, a router; each `Pair` is a server and a client that reach each other through it. So a cut
-is silence, as when somebody else's cable is pulled: neither end sees a FIN, a RST or an ICMP
-message. When the suite ends, however it ends, the kernel takes all of it away.
+wire, a router; each `Net` is a server and clients that reach each other through it. So a cut is
+silence, as when somebody else's cable is pulled: neither end sees a FIN, a RST or an ICMP message.
+When the suite ends, however it ends, the kernel takes all of it away.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ INSIDE = "INSIDE_THE_WIRE"
 NAMES = Path("/run/netns")
 NETWORK_NAMESPACE = 0x40000000  # CLONE_NEWNET
 PORT = 3000
-MAX_PAIRS = 200
+MAX_NETS = 200
+MAX_CLIENTS = 250
 
 
 def enter():
@@ -77,24 +78,41 @@ def build_router():
     run("nft", "-f", "-", stdin="table inet wire { }")
 
 
-class Pair:
-    """A server and a client, each a machine of its own, with the wire between them."""
+class Net:
+    """A server and its clients, each a machine of its own, with a wire to each client."""
 
     count = 0
 
-    def __init__(self):
-        Pair.count += 1
-        assert Pair.count < MAX_PAIRS, "addresses are used up"
-        self.number = Pair.count
+    def __init__(self, clients=1):
+        Net.count += 1
+        assert Net.count < MAX_NETS and clients < MAX_CLIENTS, "addresses are used up"
+        self.number = Net.count
         self.server = f"server{self.number}"
-        self.client = f"client{self.number}"
+        self.clients = [f"client{self.number}-{at}" for at in range(clients)]
         self.address = f"10.{self.number}.1.1"
-        self.client_address = f"10.{self.number}.2.1"
+
+    @property
+    def client(self):
+        """The first client machine: where there is one, the only."""
+        return self.clients[0]
+
+    @property
+    def client_address(self):
+        """The address of the first client machine."""
+        return f"10.{self.number}.{self.network(self.client)}.1"
+
+    def network(self, name):
+        """The third number of a machine's addresses."""
+        return 1 if name == self.server else 2 + self.clients.index(name)
+
+    def machines(self):
+        """All of them by name, the server first."""
+        return [self.server, *self.clients]
 
     def up(self):
-        """Makes both machines and connects them."""
-        for name, network in ((self.server, 1), (self.client, 2)):
-            subnet = f"10.{self.number}.{network}"
+        """Makes all machines and connects them."""
+        for name in self.machines():
+            subnet = f"10.{self.number}.{self.network(name)}"
             run("ip", "netns", "add", name)
             run("ip", "link", "add", name, "type", "veth", "peer", "eth0", "netns", name)
             run("ip", "address", "add", f"{subnet}.2/24", "dev", name)
@@ -102,65 +120,78 @@ class Pair:
             run(*self.inside(name), "ip", "link", "set", "lo", "up")
             run(*self.inside(name), "ip", "address", "add", f"{subnet}.1/24", "dev", "eth0")
             self.link(name, "up")
-        chain = f"add chain inet wire pair{self.number} {{ type filter hook forward priority 0; }}"
-        run("nft", "-f", "-", stdin=chain)
+        for name in self.clients:
+            chain = f"add chain inet wire {self.chain(name)} {{ type filter hook forward priority 0; }}"
+            run("nft", "-f", "-", stdin=chain)
 
     def down(self):
-        """Takes both machines away; what still runs in them loses its network."""
-        for name in (self.server, self.client):
+        """Takes all machines away; what still runs in them loses its network."""
+        for name in self.machines():
             with contextlib.suppress(RuntimeError):
                 run("ip", "link", "delete", name)
             with contextlib.suppress(RuntimeError):
                 run("ip", "netns", "delete", name)
-        with contextlib.suppress(RuntimeError):
-            run("nft", "delete", "chain", "inet", "wire", f"pair{self.number}")
+        for name in self.clients:
+            with contextlib.suppress(RuntimeError):
+                run("nft", "delete", "chain", "inet", "wire", self.chain(name))
+
+    @staticmethod
+    def chain(client):
+        """The name of the rules for one client's wire."""
+        return client.replace("-", "_")
 
     @staticmethod
     def inside(name):
         """What stands before a command that runs on one of the machines."""
         return ["ip", "netns", "exec", name]
 
-    def url(self, path="/"):
-        """Where the client finds the server."""
-        return f"ws://{self.address}:{PORT}{path}"
+    def url(self, path="/", scheme="ws"):
+        """Where the clients find the server."""
+        return f"{scheme}://{self.address}:{PORT}{path}"
 
-    def cut(self, how):
-        """Cuts the wire: `drop` (both ways), `to server`, `to client`, `link` or `syn`.
+    def cut(self, how, client=None):
+        """Cuts a client's wire: `drop` (both ways), `to server`, `to client`, `link`, `syn`, or
+        `reset`: whoever sends is told that there is no connection.
 
         It takes the place of the cut before, with no moment between them.
         """
+        client = client or self.client
         if how == "link":
-            self.link(self.client, "down")
+            self.link(client, "down")
             return
-        to_server, to_client = f'iifname "{self.client}"', f'iifname "{self.server}"'
+        to_server, to_client = f'iifname "{client}"', f'iifname "{self.server}" oifname "{client}"'
+        reset = "meta l4proto tcp counter reject with tcp reset"
         self.rules(
+            client,
             {
-                "drop": [to_server, to_client],
-                "to server": [to_server],
-                "to client": [to_client],
-                "syn": [f"{to_server} tcp flags & (syn | ack) == syn"],
-            }[how]
+                "drop": [f"{to_server} counter drop", f"{to_client} counter drop"],
+                "to server": [f"{to_server} counter drop"],
+                "to client": [f"{to_client} counter drop"],
+                "syn": [f"{to_server} tcp flags & (syn | ack) == syn counter drop"],
+                "reset": [f"{to_server} {reset}", f"{to_client} {reset}"],
+            }[how],
         )
 
-    def mend(self):
-        """Takes every cut back."""
-        self.rules([])
-        self.link(self.client, "up")
+    def mend(self, client=None):
+        """Takes every cut of a client's wire back."""
+        client = client or self.client
+        self.rules(client, [])
+        self.link(client, "up")
 
-    def rules(self, lost):
-        """Sets which of the packets that pass between the two are lost, in one step."""
-        chain = f"chain inet wire pair{self.number}"
-        add = "".join(f"add rule {chain[6:]} {packets} counter drop\n" for packets in lost)
-        run("nft", "-f", "-", stdin=f"flush {chain}\n{add}")
+    def rules(self, client, rules):
+        """Sets what happens to packets between a client and the server, in one step."""
+        chain = f"inet wire {self.chain(client)}"
+        add = "".join(f"add rule {chain} {rule}\n" for rule in rules)
+        run("nft", "-f", "-", stdin=f"flush chain {chain}\n{add}")
 
-    def dropped(self):
-        """How many packets the rules have dropped until now."""
-        table = run("nft", "list", "chain", "inet", "wire", f"pair{self.number}")
+    def dropped(self, client=None):
+        """How many packets of a client's wire the rules have dropped until now."""
+        table = run("nft", "list", "chain", "inet", "wire", self.chain(client or self.client))
         words = table.split()
         return sum(int(words[at + 1]) for at, word in enumerate(words) if word == "packets")
 
     def slow(self, bytes_per_second):
-        """Lets the wire to the client carry this much; up to a second of it waits in the wire."""
+        """Lets the wire to the first client carry this much; up to a second of it waits in the wire."""
         rate, waiting = f"{bytes_per_second * 8}bit", bytes_per_second
         shape = ["tbf", "rate", rate, "burst", "4kb", "limit", waiting]
         run("tc", "qdisc", "replace", "dev", self.client, "root", *shape)
@@ -169,8 +200,7 @@ class Pair:
         """Sets the network card of a machine up (with its way out) or down."""
         run(*self.inside(name), "ip", "link", "set", "eth0", state)
         if state == "up":
-            network = 1 if name == self.server else 2
-            gateway = f"10.{self.number}.{network}.2"
+            gateway = f"10.{self.number}.{self.network(name)}.2"
             run(*self.inside(name), "ip", "route", "replace", "default", "via", gateway)
 
     def socket(self, name, receive_buffer=None):
@@ -192,9 +222,9 @@ class Pair:
 
 
 @contextlib.asynccontextmanager
-async def pair():
-    """Two machines until the end of the block."""
-    made = Pair()
+async def net(clients=1):
+    """A server and its clients until the end of the block."""
+    made = Net(clients)
     try:
         await asyncio.to_thread(made.up)
         yield made
@@ -202,9 +232,14 @@ async def pair():
         await asyncio.to_thread(made.down)
 
 
+def pair():
+    """A server and one client until the end of the block."""
+    return net()
+
+
 if __name__ == "__main__":
     build_router()
-    trial = Pair()
+    trial = Net()
     trial.up()
     trial.cut("drop")
     trial.down()
