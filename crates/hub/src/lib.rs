@@ -30,7 +30,7 @@ mod wire;
 pub use self::channel::{ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
 pub use self::counts::Counts;
 pub use self::hub::Hub;
-pub use self::local::CHANGED;
+pub use self::local::{CHANGED, TOO_SLOW};
 pub use self::log::{Log, Retention};
 pub use self::namespaces::Namespaces;
 pub use self::position::{Epoch, MAX_OFFSET, Position, PositionError};

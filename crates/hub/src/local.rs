@@ -21,6 +21,16 @@ pub const CHANGED: CloseCode = match CloseCode::new(4205) {
     None => CloseCode::TRY_AGAIN_LATER,
 };
 
+/// 4208: the subscriber reads too slowly, and more would wait for it than may; it comes back with
+/// its position when it can, and is sent the rest at its own pace.
+pub const TOO_SLOW: CloseCode = match CloseCode::new(4208) {
+    Some(code) => code,
+    None => CloseCode::TRY_AGAIN_LATER,
+};
+
+/// What subscribers are told with [`TOO_SLOW`].
+pub(crate) const IS_SLOW: &str = "too slow: come back with your position";
+
 /// What subscribers are told with [`CHANGED`].
 pub(crate) const HAS_CHANGED: &str = "the channel's log has changed: come back with your position";
 
@@ -137,7 +147,7 @@ impl Local {
 
     fn topic<'a>(&self, state: &'a mut State, format: Format, position: Position) -> &'a Topic {
         let slow = match self.namespace.slow {
-            SlowConsumer::Close => Slow::default(),
+            SlowConsumer::Close => Slow::Close(TOO_SLOW, IS_SLOW),
             SlowConsumer::Skip => Slow::Skip,
         };
         let topic = &mut state.feeds[format.index()].topic;

@@ -21,6 +21,7 @@ use crate::channel::{ChannelName, Namespace};
 use crate::engine::{Answer, EngineError, Members, Publish, PublishError, Published, WINDOW};
 use crate::format::Format;
 use crate::hub::{Hub, Subscription};
+use crate::local::{IS_SLOW, TOO_SLOW};
 use crate::presence::{ClientId, Member};
 use crate::reading::{Reading, Reason, Since};
 use crate::wire::{Connect, Connected, Rpc};
@@ -404,7 +405,7 @@ impl Driver for Bound<'_, '_> {
     fn send(&mut self, text: &str) {
         if self.sender.text(text).is_err() {
             // Does nothing when it is closing already.
-            self.sender.close(CloseCode::TRY_AGAIN_LATER, "too slow");
+            self.sender.close(TOO_SLOW, IS_SLOW);
         }
     }
 

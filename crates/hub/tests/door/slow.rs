@@ -30,7 +30,7 @@ async fn who_is_too_slow_is_closed_and_comes_back_without_a_loss(shards: usize) 
     flood(&site).await;
 
     let (texts, code, _) = client.texts_until_closed().await;
-    assert_eq!(code, 1013);
+    assert_eq!(code, 4208);
     assert!((texts.len() as u64) < COUNT);
     let last = texts.last().map(|text| serde_json::from_str(text).unwrap());
     let last = last.unwrap_or(first);
