@@ -4,8 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use holdwire::Config;
 use holdwire::line::{self, Attempt, Line, Target, TargetError};
+use holdwire::{Config, HeartbeatConfig};
 
 use super::handle::{Client, Shared};
 use super::task::Task;
@@ -57,6 +57,13 @@ impl Builder {
     /// to 8 MiB.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// When the server is pinged and how long its answer may take, or never. Default: after 25 s,
+    /// and 20 s.
+    pub fn heartbeat(mut self, heartbeat: impl Into<Option<HeartbeatConfig>>) -> Self {
+        self.config = self.config.heartbeat(heartbeat);
         self
     }
 

@@ -17,7 +17,12 @@ pub(super) fn client(flags: &ReachFlags) -> Result<Builder, Failure> {
         let problem = with_causes(&error);
         Failure::usage(format!("{problem}; leave it out, or write another one"))
     };
-    let mut connecting = holdwire::Client::new();
+    // The time that all have together comes first.
+    let limit = flags.connect_timeout.saturating_mul(2);
+    let mut connecting = holdwire::Client::new()
+        .connect_timeout(limit)
+        .tls_timeout(limit)
+        .handshake_timeout(limit);
     if flags.header.iter().all(|header| header.name != USER_AGENT) {
         let agent = concat!("holdwire/", env!("CARGO_PKG_VERSION"));
         connecting = connecting.header(USER_AGENT, agent).map_err(wrong)?;
@@ -34,10 +39,12 @@ pub(super) fn client(flags: &ReachFlags) -> Result<Builder, Failure> {
     }
     let policy = Policy {
         max_attempts: flags.max_attempts,
+        connect_timeout: flags.connect_timeout,
         ..Policy::default()
     };
     let mut builder = Client::to(flags.url.url())
         .client(connecting)
+        .heartbeat(flags.heartbeat.heartbeat(flags.heartbeat_timeout))
         .policy(policy);
     if let Some(token) = flags.token.clone() {
         builder = builder.token(move |attempt| {

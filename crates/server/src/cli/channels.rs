@@ -1,13 +1,14 @@
 //! The flags of `holdwire sub` and `holdwire pub`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use holdwire::handshake::Origin;
 use holdwire_hub::{ChannelName, Position};
 
 use super::connect::{Header, Target, sent_origin, value};
-use crate::config::{Problem, Value};
+use crate::config::{Interval, Problem, Timeout, Value};
 
 /// How a server with channels is reached.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +36,15 @@ pub struct ReachFlags {
     /// Trusts every certificate: for tests only
     #[arg(long)]
     pub insecure: bool,
+    /// The time for an attempt: name, TCP, TLS and handshake together
+    #[arg(long, value_name = "DURATION", value_parser = value::<Duration>, default_value = "10s")]
+    pub connect_timeout: Duration,
+    /// Pings the server after so much silence; off: never
+    #[arg(long, value_name = "DURATION", value_parser = value::<Interval>, default_value = "25s")]
+    pub heartbeat: Interval,
+    /// The time for the server to answer a ping; then the line is lost
+    #[arg(long, value_name = "DURATION", value_parser = value::<Timeout>, default_value = "20s")]
+    pub heartbeat_timeout: Timeout,
     /// Gives up after so many attempts in a row; without it never
     #[arg(long, value_name = "N", value_parser = value::<u32>)]
     pub max_attempts: Option<u32>,
