@@ -33,13 +33,13 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         ),
         stage(
             "clippy",
-            5,
+            4,
             "no warning in any target with all features",
             clippy,
         ),
         stage(
             "features",
-            4,
+            3,
             "features build alone, together and not at all",
             features::run,
         ),
@@ -54,11 +54,11 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         stage("tests", 7, "unit and behaviour tests", tests),
         stage(
             "doc-tests",
-            3,
+            2,
             "the examples in the documentation run",
             doc_tests,
         ),
-        stage("build", 7, "the release binaries", build),
+        stage("build", 6, "the release binaries", build),
         stage(
             "typescript",
             4,

@@ -81,6 +81,10 @@ fn run(options: &Options) -> Result<bool, Failure> {
             gate::build(&workspace, &runner(20))?;
             scripts::endure(&workspace, &runner(24 * 60), &options.rest)?;
         }
+        Command::Chaos => {
+            gate::build(&workspace, &runner(20))?;
+            scripts::chaos(&workspace, &runner(24 * 60), &options.rest)?;
+        }
     }
     Ok(true)
 }

@@ -12,7 +12,8 @@ usage: cargo xtask COMMAND
   conformance [ARGUMENT…]                  all Autobahn cases, both roles
   fuzz [--minutes N] [TARGET…]             each fuzz target for N minutes (10)
   bench [ARGUMENT…]                        the benchmarks of bench/
-  endure [--minutes N] [--page FILE]       a page with the classic heartbeat stays connected (10)";
+  endure [--minutes N] [--page FILE]       a page with the classic heartbeat stays connected (10)
+  chaos [--minutes N] [--seed N]           all clients under faults, judged (each fault once)";
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Bench,
     /// A page in a browser for minutes on end.
     Endure,
+    /// Clients of all kinds while lines are cut and servers die.
+    Chaos,
 }
 
 /// A parsed command line.
@@ -72,6 +75,7 @@ impl Options {
             Some("fuzz") => Command::Fuzz,
             Some("bench") => Command::Bench,
             Some("endure") => Command::Endure,
+            Some("chaos") => Command::Chaos,
             Some(other) => return Err(format!("there is no command {other}")),
         };
         let mut options = Self {
@@ -96,9 +100,14 @@ impl Options {
                     let wrong = || format!("--minutes wants a whole number above 0, not {text}");
                     options.minutes = Some(minutes.ok_or_else(wrong)?);
                 }
-                (Command::Conformance | Command::Fuzz | Command::Bench | Command::Endure, _) => {
-                    options.rest.push(argument)
-                }
+                (
+                    Command::Conformance
+                    | Command::Fuzz
+                    | Command::Bench
+                    | Command::Endure
+                    | Command::Chaos,
+                    _,
+                ) => options.rest.push(argument),
                 _ => return Err(format!("{argument} is not an argument of this command")),
             }
         }

@@ -28,7 +28,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 9] {
+    pub(crate) fn all() -> [Self; 10] {
         [
             Self {
                 name: "counts",
@@ -53,7 +53,7 @@ impl Suite {
             },
             Self {
                 name: "peers",
-                minutes: 4,
+                minutes: 3,
                 about: "other implementations as client and server",
                 source: "peers",
                 arguments: &[],
@@ -80,15 +80,22 @@ impl Suite {
                 arguments: &[],
             },
             Self {
+                name: "chaos",
+                minutes: 5,
+                about: "channels read and published by all kinds of clients under faults, judged",
+                source: "chaos",
+                arguments: &[],
+            },
+            Self {
                 name: "proxies",
-                minutes: 4,
+                minutes: 2,
                 about: "reverse proxies and CONNECT",
                 source: "proxies",
                 arguments: &[],
             },
             Self {
                 name: "autobahn-quick",
-                minutes: 5,
+                minutes: 3,
                 about: "Autobahn without 12 and 13, both roles",
                 source: "autobahn",
                 arguments: &["--role", "both", "--quick"],
@@ -144,6 +151,16 @@ pub(crate) fn endure(
 ) -> Result<(), Failure> {
     let endure = workspace.path("conformance/reconnect/endure.py");
     runner.run(script(workspace, &endure)?.args(arguments))
+}
+
+/// Readers and publishers of all kinds under faults; the release binaries must be built.
+pub(crate) fn chaos(
+    workspace: &Workspace,
+    runner: &Runner,
+    arguments: &[String],
+) -> Result<(), Failure> {
+    let run = workspace.path("conformance/chaos/run.py");
+    runner.run(script(workspace, &run)?.args(arguments))
 }
 
 /// Whether the benchmarks are only asked what they can do, which needs no server.
