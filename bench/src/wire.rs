@@ -118,6 +118,13 @@ pub fn masked_message(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Builds a whole masked text message in one frame.
+pub fn masked_text(text: &str) -> Vec<u8> {
+    let mut frame = masked_message(text.as_bytes());
+    frame[0] = FINAL_TEXT;
+    frame
+}
+
 /// Builds a whole masked text message in one frame from its compressed payload.
 pub fn masked_deflated_message(payload: &[u8]) -> Vec<u8> {
     let mut frame = masked_message(payload);

@@ -1,7 +1,10 @@
 //! fastwebsockets, after its own examples: hyper does the opening handshake, then the socket is
-//! taken out of hyper's box, which is the cheaper way to use it. To broadcast it is split.
+//! taken out of hyper's box, which is the cheaper way to use it. To broadcast it is split; in rooms, paths
+//! below `/ws/`, by a broadcast channel of tokio for each.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use fastwebsockets::{
     FragmentCollector, FragmentCollectorRead, Frame, OpCode, Payload, Role, WebSocket,
@@ -16,6 +19,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 static ROOM: Room<(OpCode, Bytes)> = Room::new();
@@ -30,24 +34,74 @@ fn main() -> io::Result<()> {
 }
 
 async fn accept(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, WebSocketError> {
-    let is_broadcast = request.uri().path() == BROADCAST_PATH;
+    let path = request.uri().path();
+    let place = match path {
+        BROADCAST_PATH => Place::Broadcast,
+        _ if path.starts_with("/ws/") => Place::Room(room(path)),
+        _ => Place::Echo,
+    };
     let (response, websocket) = upgrade::upgrade(&mut request)?;
     tokio::spawn(tokio::task::unconstrained(async move {
-        let _ended = serve(websocket, is_broadcast).await;
+        let _ended = serve(websocket, place).await;
     }));
     Ok(response)
 }
 
-async fn serve(websocket: upgrade::UpgradeFut, is_broadcast: bool) -> Result<(), WebSocketError> {
+async fn serve(websocket: upgrade::UpgradeFut, place: Place) -> Result<(), WebSocketError> {
     let upgraded = websocket.await?.into_inner().into_inner();
     // The load generator waits for the answer, so hyper has read nothing past the request.
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
         return Err(WebSocketError::ConnectionClosed);
     };
     let websocket = WebSocket::after_handshake(parts.io.into_inner(), Role::Server);
-    match is_broadcast {
-        true => broadcast(websocket).await,
-        false => echo(FragmentCollector::new(websocket)).await,
+    match place {
+        Place::Broadcast => to_all_others(websocket).await,
+        Place::Room(room) => in_room(websocket, room).await,
+        Place::Echo => echo(FragmentCollector::new(websocket)).await,
+    }
+}
+
+type Said = (OpCode, Bytes);
+
+/// Where a connection is.
+enum Place {
+    Echo,
+    Broadcast,
+    Room(broadcast::Sender<Said>),
+}
+
+/// What may wait for the slowest of a room.
+const ROOM_QUEUE: usize = 1024;
+
+/// The room of a path.
+fn room(path: &str) -> broadcast::Sender<Said> {
+    static ROOMS: Mutex<BTreeMap<String, broadcast::Sender<Said>>> = Mutex::new(BTreeMap::new());
+    let mut rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
+    rooms
+        .entry(path.to_owned())
+        .or_insert_with(|| broadcast::channel(ROOM_QUEUE).0)
+        .clone()
+}
+
+async fn in_room(
+    websocket: WebSocket<TcpStream>,
+    room: broadcast::Sender<Said>,
+) -> Result<(), WebSocketError> {
+    let (reader, mut writer) = websocket.split(TcpStream::into_split);
+    let mut said = room.subscribe();
+    let speak = async {
+        while let Ok((opcode, payload)) = said.recv().await {
+            let frame = Frame::new(true, opcode, None, Payload::Borrowed(&payload));
+            writer.write_frame(frame).await?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = listen(reader, |message| {
+            // It has a receiver: this connection's.
+            let _heard = room.send(message);
+        }) => ended,
+        ended = speak => ended,
     }
 }
 
@@ -62,16 +116,19 @@ async fn echo(mut websocket: FragmentCollector<TcpStream>) -> Result<(), WebSock
     }
 }
 
-async fn broadcast(websocket: WebSocket<TcpStream>) -> Result<(), WebSocketError> {
+async fn to_all_others(websocket: WebSocket<TcpStream>) -> Result<(), WebSocketError> {
     let (reader, writer) = websocket.split(TcpStream::into_split);
     let (number, others) = ROOM.join();
     tokio::select! {
-        ended = listen(reader, number) => ended,
+        ended = listen(reader, |message| ROOM.publish(number, &message)) => ended,
         ended = speak(writer, others) => ended,
     }
 }
 
-async fn listen(reader: WebSocketRead<OwnedReadHalf>, number: u64) -> Result<(), WebSocketError> {
+async fn listen(
+    reader: WebSocketRead<OwnedReadHalf>,
+    publish: impl Fn(Said),
+) -> Result<(), WebSocketError> {
     let mut reader = FragmentCollectorRead::new(reader);
     loop {
         // The load generator neither pings nor closes on this path.
@@ -80,7 +137,7 @@ async fn listen(reader: WebSocketRead<OwnedReadHalf>, number: u64) -> Result<(),
         match frame.opcode {
             OpCode::Text | OpCode::Binary => {
                 let payload = Bytes::copy_from_slice(&frame.payload);
-                ROOM.publish(number, &(frame.opcode, payload));
+                publish((frame.opcode, payload));
             }
             OpCode::Close => return Ok(()),
             _ => {}

@@ -5,6 +5,7 @@ mod certificate;
 mod child;
 mod goals;
 mod heartbeat;
+mod keeping;
 mod machine;
 mod memory;
 mod profile;
@@ -27,7 +28,7 @@ use clap::Parser;
 
 use crate::report::{Report, Results, RowReport};
 use crate::rows::{Field, Load, ROWS, Row};
-use crate::servers::{LIMIT, LIMIT_AGAIN, SERVERS, SHARD_SERVERS, Server};
+use crate::servers::{LIMIT, LIMIT_AGAIN, ROOM_SERVERS, SERVERS, SHARD_SERVERS, Server};
 use crate::work::{Manner, Rounds};
 
 /// Measures holdwire and its peers against the least that a server can cost.
@@ -123,7 +124,7 @@ fn measure(row: &Row, servers: &[Server], options: &Options) -> io::Result<Optio
         return Ok(if !options.syscalls {
             let manner = Manner {
                 rounds: options.rounds(),
-                is_pinned: row.field == Field::All,
+                is_pinned: row.field != Field::Shards,
                 is_profiled: row.is_profiled(),
             };
             Some(Results::Work(work::run(servers, manner, &call)))
@@ -164,10 +165,12 @@ fn measure(row: &Row, servers: &[Server], options: &Options) -> io::Result<Optio
             let load = format!("--connections {connections}");
             Results::Memory(memory::run(servers, "hang", &load))
         }
+        Load::Keeping { count } => Results::Keeping(keeping::run(count)),
         Load::Scale { sizes } => Results::Scale(scale::run(sizes, options.rounds())),
         Load::Echo { .. }
         | Load::DeflateEcho { .. }
         | Load::Fanout { .. }
+        | Load::Rooms { .. }
         | Load::DeflateFanout { .. }
         | Load::Connect { .. } => return Ok(None),
     }))
@@ -178,6 +181,7 @@ fn able(row: &Row, servers: &[Server]) -> (Vec<Server>, Vec<&'static str>) {
     let servers = match row.field {
         Field::All => servers.to_vec(),
         Field::Shards => built(SHARD_SERVERS.iter()),
+        Field::Rooms => built(ROOM_SERVERS.iter()),
     };
     let can = |server: &Server| server.can(row.need());
     let (able, unable): (Vec<Server>, Vec<Server>) = servers.into_iter().partition(can);

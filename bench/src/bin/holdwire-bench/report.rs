@@ -4,10 +4,13 @@ use serde::Serialize;
 
 use crate::goals::{Figure, Judged, Measured, Verdict, judge};
 use crate::heartbeat::HeartbeatResult;
+use crate::keeping::Kept;
 use crate::memory::MemoryResult;
 use crate::rows::Row;
 use crate::scale::ScaleResult;
-use crate::servers::{Class, LIMIT, LIMIT_AGAIN, ONE_SHARD, ONE_SHARD_AGAIN, SERVERS, Server};
+use crate::servers::{
+    Class, LIMIT, LIMIT_AGAIN, ONE_SHARD, ONE_SHARD_AGAIN, SERVERS, Server, TOPICS, TOPICS_AGAIN,
+};
 use crate::syscalls::SyscallResult;
 use crate::tables;
 use crate::work::WorkResult;
@@ -41,6 +44,7 @@ pub(crate) enum Results {
     Heartbeat(Vec<HeartbeatResult>),
     Syscalls(Vec<SyscallResult>),
     Scale(Vec<ScaleResult>),
+    Keeping(Vec<Kept>),
 }
 
 impl Report {
@@ -147,6 +151,7 @@ impl RowReport {
             Results::Heartbeat(results) => tables::heartbeat(results),
             Results::Syscalls(results) => tables::syscalls(results, self.unit),
             Results::Scale(results) => tables::scale(results),
+            Results::Keeping(results) => tables::keeping(results),
         };
         let unable = if self.unable.is_empty() {
             String::new()
@@ -170,7 +175,7 @@ impl RowReport {
             Results::Memory(_) => "B/connection",
             Results::Heartbeat(_) => "CPU µs/connection/s",
             Results::Syscalls(_) => "receives + sends",
-            Results::Scale(_) => "",
+            Results::Scale(_) | Results::Keeping(_) => "",
         };
         format!("{}: {figure}", self.name)
     }
@@ -192,7 +197,7 @@ impl RowReport {
                 Some(result.memory.most_per_connection().to_string())
             }
             // These are not the servers of the other rows.
-            Results::Heartbeat(_) | Results::Scale(_) => None,
+            Results::Heartbeat(_) | Results::Scale(_) | Results::Keeping(_) => None,
             Results::Syscalls(results) => {
                 let calls = results.iter().find(|result| result.server == server)?;
                 Some(format!("{:.3} + {:.3}", calls.receives, calls.sends))
@@ -227,7 +232,7 @@ impl Results {
                 };
                 Some((result.server, result.class, value))
             })),
-            Self::Memory(_) | Self::Heartbeat(_) | Self::Scale(_) => Vec::new(),
+            Self::Memory(_) | Self::Heartbeat(_) | Self::Scale(_) | Self::Keeping(_) => Vec::new(),
         }
     }
 }
@@ -254,9 +259,14 @@ fn work_figure(results: &[WorkResult], result: &WorkResult, figure: Figure) -> O
 
 /// What the others are held against, and the same once more.
 pub(crate) fn baseline(results: &[WorkResult]) -> Option<(&WorkResult, Option<&WorkResult>)> {
-    let find = |name| results.iter().find(|result| result.server == name);
-    let again = find(LIMIT_AGAIN).or_else(|| find(ONE_SHARD_AGAIN));
-    Some((find(LIMIT).or_else(|| find(ONE_SHARD))?, again))
+    let find = |names: [&str; 3]| {
+        let mut found = names
+            .iter()
+            .filter_map(|name| results.iter().find(|result| result.server == *name));
+        found.next()
+    };
+    let again = find([LIMIT_AGAIN, ONE_SHARD_AGAIN, TOPICS_AGAIN]);
+    Some((find([LIMIT, ONE_SHARD, TOPICS])?, again))
 }
 
 /// The share that the baseline differs from itself by.

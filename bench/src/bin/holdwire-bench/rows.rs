@@ -29,6 +29,10 @@ pub(crate) enum Load {
     },
     /// Echoes of a JSON document of 1 KiB, compressed without context takeover.
     DeflateEcho { connections: usize },
+    /// Messages that go to all in a room, a publisher in each; CPU time per delivery counts.
+    Rooms { rooms: usize, subscribers: usize },
+    /// What a connection, a subscription and a publication that is kept cost; memory counts.
+    Keeping { count: usize },
     /// Messages that go to all others; CPU time per delivery counts.
     Fanout {
         payload: usize,
@@ -60,6 +64,8 @@ pub(crate) enum Field {
     All,
     /// The program with one shard and with two, on all CPUs, against that with one.
     Shards,
+    /// Channels and what others have for rooms, against the shard driver's bare topics.
+    Rooms,
 }
 
 /// All rows, in the order of the report.
@@ -179,6 +185,12 @@ pub(crate) const ROWS: &[Row] = &[
         goals: NO_MORE,
         ..fanout("shards-fanout", 1, 1)
     },
+    rooms("channels-x1", 1, 1),
+    rooms("channels-x100", 1, 100),
+    rooms("channels-x1000", 1, 1000),
+    rooms("channels-x10000", 1, 10_000),
+    rooms("rooms-100x100", 100, 100),
+    row("keeping", Load::Keeping { count: 10_000 }),
     row(
         "scale",
         Load::Scale {
@@ -245,6 +257,16 @@ const fn fanout(name: &'static str, publishers: usize, in_flight: usize) -> Row 
     row(name, load)
 }
 
+const NEAR_TOPICS: &[Goal] = &[serve(Figure::Ratio, 1.10), Goal::Lead(Figure::Ratio)];
+
+const fn rooms(name: &'static str, rooms: usize, subscribers: usize) -> Row {
+    Row {
+        field: Field::Rooms,
+        goals: NEAR_TOPICS,
+        ..row(name, Load::Rooms { rooms, subscribers })
+    }
+}
+
 /// How the load generator is called for a kind of work.
 pub(crate) struct Call {
     pub(crate) mode: &'static str,
@@ -304,6 +326,10 @@ impl Row {
                      --in-flight {in_flight}"
                 ),
             ),
+            Load::Rooms { rooms, subscribers } => fan_out(
+                Need::Rooms,
+                format!("--payload 100 --connections {subscribers} --rooms {rooms}"),
+            ),
             Load::DeflateFanout { subscribers } => fan_out(
                 Need::DeflateBroadcast,
                 format!("--deflate --connections {subscribers}"),
@@ -319,6 +345,7 @@ impl Row {
             | Load::Idle { .. }
             | Load::IdleTls { .. }
             | Load::Heartbeat { .. }
+            | Load::Keeping { .. }
             | Load::Scale { .. } => return None,
         })
     }
@@ -353,6 +380,12 @@ impl Row {
                 "{payload} B to {subscribers} subscribers and the other publishers, {publishers} \
                  publishing, {in_flight} with one write"
             ),
+            Load::Rooms { rooms, subscribers } => {
+                format!("100 B to {subscribers} subscribers and the publisher, in {rooms} rooms")
+            }
+            Load::Keeping { count } => format!(
+                "memory of {count} connections, of {count} subscriptions, and of publications that are kept"
+            ),
             Load::DeflateFanout { subscribers } => format!(
                 "1 KiB of JSON, compressed without context takeover, to {subscribers} subscribers"
             ),
@@ -385,7 +418,7 @@ impl Row {
             }
         };
         let place = match self.field {
-            Field::All => "",
+            Field::All | Field::Rooms => "",
             Field::Shards => "; servers and load on all CPUs",
         };
         format!("{}: {what}{place}", self.name)

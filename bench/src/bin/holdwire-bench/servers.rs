@@ -33,6 +33,8 @@ pub(crate) struct Abilities {
     pub(crate) deflate: bool,
     /// Speaks TLS when it is given a certificate.
     pub(crate) tls: bool,
+    /// On its path and a number every message goes to all who are there, its sender too.
+    pub(crate) rooms: bool,
 }
 
 /// What a row asks of a server.
@@ -43,6 +45,7 @@ pub(crate) enum Need {
     Broadcast,
     DeflateBroadcast,
     Tls,
+    Rooms,
 }
 
 /// Whose goals a server is held to.
@@ -145,6 +148,66 @@ pub(crate) const SHARD_SERVERS: &[Server] = &[
     ),
 ];
 
+/// The shard driver's bare broadcast in rooms: what channels are held against.
+pub(crate) const TOPICS: &str = "bare topics";
+/// The same once more, for the noise.
+pub(crate) const TOPICS_AGAIN: &str = "bare topics (again)";
+
+/// Channels with a history and without, against topics, and what others have for rooms.
+pub(crate) const ROOM_SERVERS: &[Server] = &[
+    Server {
+        class: Class::Limit,
+        ..rooms(TOPICS, "holdwire-topics")
+    },
+    Server {
+        class: Class::Limit,
+        ..rooms(TOPICS_AGAIN, "holdwire-topics")
+    },
+    CHANNELS,
+    Server {
+        name: "channels, nothing kept",
+        path: "/ws/bare:",
+        ..CHANNELS
+    },
+    rooms("fastwebsockets, tokio broadcast", "peer-fastwebsockets"),
+    Server {
+        program: Program::Bun("bun.mjs"),
+        ..rooms("bun publish", "")
+    },
+];
+
+/// The program, whose channels keep a thousand publications.
+pub(crate) const CHANNELS: Server = Server {
+    path: "/ws/kept:",
+    abilities: Abilities {
+        rooms: true,
+        ..ECHO
+    },
+    ..serve(
+        "channels",
+        concat!(
+            "serve --listen {address} --max-connections unlimited --handshakes-per-second unlimited \
+             --config ",
+            env!("CARGO_MANIFEST_DIR"),
+            "/channels.toml"
+        ),
+    )
+};
+
+const fn rooms(name: &'static str, binary: &'static str) -> Server {
+    Server {
+        path: "/ws/kept:",
+        ..here(
+            name,
+            binary,
+            Abilities {
+                rooms: true,
+                ..ECHO
+            },
+        )
+    }
+}
+
 /// The program without a heartbeat, and with one of 25 s: the first is what the second is held
 /// against.
 pub(crate) const HEARTBEAT_SERVERS: &[Server] = &[
@@ -200,6 +263,7 @@ const ECHO: Abilities = Abilities {
     broadcast: false,
     deflate: false,
     tls: false,
+    rooms: false,
 };
 const BROADCAST: Abilities = Abilities {
     broadcast: true,
@@ -237,6 +301,7 @@ impl Server {
             broadcast,
             deflate,
             tls,
+            rooms,
         } = self.abilities;
         match need {
             Need::Echo => echo,
@@ -244,6 +309,7 @@ impl Server {
             Need::Broadcast => broadcast,
             Need::DeflateBroadcast => broadcast && deflate,
             Need::Tls => echo && tls,
+            Need::Rooms => rooms,
         }
     }
 
@@ -251,7 +317,7 @@ impl Server {
     pub(crate) fn path(&self, need: Need) -> &'static str {
         match need {
             Need::Broadcast | Need::DeflateBroadcast => BROADCAST_PATH,
-            Need::Echo | Need::Deflate | Need::Tls => self.path,
+            Need::Echo | Need::Deflate | Need::Tls | Need::Rooms => self.path,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::heartbeat::HeartbeatResult;
+use crate::keeping::Kept;
 use crate::memory::MemoryResult;
 use crate::report::{baseline, spread};
 use crate::scale::ScaleResult;
@@ -164,6 +165,25 @@ pub(crate) fn scale(results: &[ScaleResult]) -> String {
             or_dash(fanout.map(|work| format!("{:.0}", work.cpu_ns()))),
             or_dash(fanout.map(|work| format!("{:.0}", work.user_ns()))),
             or_dash(rate.map(|rate| format!("{rate:.0}"))),
+        );
+    }
+    table
+}
+
+/// What the program keeps.
+pub(crate) fn keeping(results: &[Kept]) -> String {
+    let mut table =
+        String::from("| what | how many | B of each | more than idle |\n|---|---:|---:|---:|\n");
+    let idle = results.first().map_or(0, Kept::each);
+    for result in results {
+        let more = result.is_connection.then(|| result.each() - idle);
+        let _infallible = writeln!(
+            table,
+            "| {} | {} | {} | {} |",
+            result.what,
+            result.memory.connections,
+            result.each(),
+            or_dash(more.map(|bytes| bytes.to_string())),
         );
     }
     table

@@ -93,9 +93,12 @@ pub(crate) fn request_of_chrome(target: &Target) -> String {
 fn request(target: &Target) -> String {
     let Target { address, path, .. } = target;
     let end = if target.deflate { OFFER } else { "\r\n" };
+    let name = target.subprotocol.as_ref();
+    let name = name.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    let name = name.unwrap_or_default();
     format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {HANDSHAKE_KEY}\r\n{end}"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {HANDSHAKE_KEY}\r\n{name}{end}"
     )
 }
 

@@ -1,4 +1,4 @@
-//! Publications that go to everybody else on the path, in rounds: each publisher sends with one
+//! Publications that go to everybody else on the path, or to everybody in a room, in rounds: each publisher sends with one
 //! write, and the next round begins when every message has come everywhere.
 //!
 //! With one publication under way that is a closed loop. With more, the publishers send one right
@@ -41,6 +41,10 @@ pub(crate) struct Options {
     /// Messages that each publisher sends with one write.
     #[arg(long, default_value_t = 1)]
     in_flight: usize,
+    /// So many rooms, each at the path and its number and with connections and a publisher of its
+    /// own, to whom its publications come, too.
+    #[arg(long, conflicts_with = "publishers")]
+    rooms: Option<usize>,
 }
 
 pub(crate) fn run(options: &Options) -> io::Result<Work> {
@@ -97,23 +101,34 @@ impl Load {
     /// Opens all connections and checks one publication on each.
     fn open(options: &Options) -> io::Result<Self> {
         let message = Message::of(&options.target)?;
-        let (publishers, in_flight) = (options.publishers, options.in_flight);
-        let all = publishers + options.target.connections;
+        let in_flight = options.in_flight;
+        let targets: Vec<_> = match options.rooms {
+            None => vec![options.target.clone()],
+            Some(rooms) => (0..rooms).map(|room| options.target.room(room)).collect(),
+        };
+        let publishers = options.rooms.unwrap_or(options.publishers);
+        let all = publishers + targets.len() * options.target.connections;
         let mut connections = (0..all)
             .map(|number| {
                 Ok(Connection {
-                    stream: connect::open(&options.target, number)?,
+                    stream: connect::open(&targets[number % targets.len()], number)?,
                     expected: 0,
                     received: 0,
                 })
             })
             .collect::<io::Result<Vec<_>>>()?;
         thread::sleep(SETTLE);
-        let (frame, wire_bytes) = check(&mut connections, &message)?;
+        let (frame, wire_bytes) = match options.rooms {
+            None => check(&mut connections, &message)?,
+            Some(rooms) => check_rooms(&mut connections, rooms, &message)?,
+        };
 
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         for (number, connection) in connections.iter_mut().enumerate() {
-            let senders = publishers - usize::from(number < publishers);
+            let senders = match options.rooms {
+                None => publishers - usize::from(number < publishers),
+                Some(_) => 1,
+            };
             connection.expected = senders * in_flight * frame;
             connection.stream.set_nonblocking(true)?;
             let data = EventData::new_u64(number as u64);
@@ -124,7 +139,10 @@ impl Load {
             connections,
             publishers,
             batch: message.frame.repeat(in_flight),
-            deliveries_of_a_round: (publishers * in_flight * (all - 1)) as u64,
+            deliveries_of_a_round: match options.rooms {
+                None => publishers * in_flight * (all - 1),
+                Some(_) => in_flight * all,
+            } as u64,
             wire_bytes,
             buffer: vec![0; RECEIVE_BUFFER],
             deliveries: 0,
@@ -187,6 +205,29 @@ impl Load {
             Ordering::Equal => Ok(true),
             Ordering::Greater => Err(io::Error::other("the server sent too much")),
         }
+    }
+}
+
+/// The first publication in each room: everybody there must get it, the publisher too. Returns the
+/// bytes of its frame, all and in the payload.
+fn check_rooms(
+    connections: &mut [Connection],
+    rooms: usize,
+    message: &Message,
+) -> io::Result<(usize, u64)> {
+    for publisher in &mut connections[..rooms] {
+        io::Write::write_all(&mut publisher.stream, &message.frame)?;
+    }
+    let mut frame = None;
+    for connection in connections {
+        let header = message.receive(&mut connection.stream)?;
+        if *frame.get_or_insert(header) != header {
+            return Err(io::Error::other("the server's frames differ in length"));
+        }
+    }
+    match frame {
+        Some(frame) => Ok((frame.length + frame.payload, frame.payload as u64)),
+        None => Err(io::Error::other("somebody has to listen")),
     }
 }
 

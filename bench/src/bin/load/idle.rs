@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use holdwire_bench::measurement::Idle;
 use holdwire_bench::process::resident_memory;
+use holdwire_bench::wire::masked_text;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -28,6 +29,9 @@ pub(crate) struct Options {
     /// Leaves the connections as they are, for a path that does not echo.
     #[arg(long)]
     no_echo: bool,
+    /// Says this on each connection; what is answered is left unread. For a path that does not echo.
+    #[arg(long, requires = "no_echo")]
+    say: Option<String>,
     /// Speaks TLS, and trusts the certificate in this file (PEM).
     #[arg(long)]
     tls: Option<PathBuf>,
@@ -63,8 +67,15 @@ fn hold<S: Read + Write>(
     drop(first);
     let base = settled_memory(target)?;
 
+    let said = options.say.as_ref().map(|text| masked_text(text));
     let mut streams = (0..target.connections)
-        .map(open)
+        .map(|number| {
+            let mut stream = open(number)?;
+            if let Some(said) = &said {
+                stream.write_all(said)?;
+            }
+            Ok(stream)
+        })
         .collect::<io::Result<Vec<_>>>()?;
     let untouched = settled_memory(target)?;
 

@@ -10,6 +10,7 @@ mod hang;
 mod heartbeat;
 mod idle;
 mod message;
+mod retain;
 mod storm;
 
 use std::io;
@@ -43,12 +44,14 @@ enum Mode {
     Hang(hang::Options),
     /// Holds idle connections and prints the server's resident memory.
     Idle(idle::Options),
+    /// Publishes into a channel that keeps it and prints the server's resident memory.
+    Retain(retain::Options),
     /// Holds idle connections, answers pings, and prints the server's CPU time and memory.
     Heartbeat(heartbeat::Options),
 }
 
 /// Where the server is.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct Target {
     /// Address of the server.
     #[arg(long)]
@@ -69,6 +72,19 @@ struct Target {
     /// of 1 KiB instead of the payload.
     #[arg(long)]
     deflate: bool,
+    /// The subprotocol that is offered.
+    #[arg(long)]
+    subprotocol: Option<String>,
+}
+
+impl Target {
+    /// The same server, at the path of a room.
+    fn room(&self, number: usize) -> Self {
+        Self {
+            path: format!("{}{number}", self.path),
+            ..self.clone()
+        }
+    }
 }
 
 /// How long is measured.
@@ -96,6 +112,7 @@ impl Target {
             connections: 1,
             payload: 0,
             deflate: false,
+            subprotocol: None,
         }
     }
 }
@@ -107,6 +124,7 @@ fn main() -> io::Result<()> {
         Mode::Storm(options) => serde_json::to_string(&storm::run(&options)?),
         Mode::Hang(options) => serde_json::to_string(&hang::run(&options)?),
         Mode::Idle(options) => serde_json::to_string(&idle::run(&options)?),
+        Mode::Retain(options) => serde_json::to_string(&retain::run(&options)?),
         Mode::Heartbeat(options) => serde_json::to_string(&heartbeat::run(&options)?),
     };
     println!("{}", report?);
