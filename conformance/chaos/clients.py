@@ -148,6 +148,7 @@ class Pages:
     def __init__(self, pages, machine):
         self.pages = pages
         self.machine = machine
+        self.is_free = asyncio.Event()
         self.readers = [
             Reader(who, self.KINDS[kind], channels, machine)
             for who, (kind, channels) in pages.items()
@@ -173,7 +174,11 @@ class Pages:
         def hear(line):
             if line.startswith("{"):
                 told = json.loads(line)
-                stage.ear(told.pop("who"))(json.dumps(told))
+                who = told.pop("who")
+                if "typed" in told:
+                    self.is_free.set()
+                else:
+                    stage.ear(who)(json.dumps(told))
             elif "page error" in line:
                 stage.trouble.append(line)
 
@@ -185,7 +190,9 @@ class Pages:
 
     async def type(self, who, text):
         """Has the user of a chat send this; nobody says whether it was published."""
+        self.is_free.clear()
         await self.process.type(f"{who} {text}")
+        await self.is_free.wait()
 
 
 class TerminalPublisher:

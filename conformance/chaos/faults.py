@@ -6,8 +6,9 @@ import signal
 
 from clients import KEPT, until
 
-# A silence is longer than the bound within which both ends notice it.
-SILENT_SECONDS = 8.0
+# A silence is longer than the bound within which both ends notice it; in a long run it may be longer
+# than a session is kept.
+SILENT_SECONDS = (8.0, 70.0)
 # What a reader that stands still is sent meanwhile: more than all queues on the way hold.
 BURST, BURST_BYTES = 400, 4_000
 # A fault begins when the one before is forgotten: each reader has had something new.
@@ -17,9 +18,10 @@ FORGOTTEN_SECONDS = 60.0
 class Faults:
     """The faults by their kinds; each is `fault(stage)`."""
 
-    def __init__(self, stage, rng: random.Random):
+    def __init__(self, stage, rng: random.Random, is_long):
         self.stage = stage
         self.rng = rng
+        self.is_long = is_long
         self.kinds = {
             "cut": self.cut,
             "silence": lambda: self.silence("silence", "drop"),
@@ -58,7 +60,9 @@ class Faults:
 
     async def silence(self, kind, how):
         """Packets vanish; nobody is told."""
-        await self.wire(kind, how, SILENT_SECONDS)
+        shortest, longest = SILENT_SECONDS
+        is_longer = self.is_long and self.rng.random() < 0.3
+        await self.wire(kind, how, longest if is_longer else shortest)
 
     async def wire(self, kind, how, seconds):
         """Cuts a reader's wire, and every other time that of a publisher as well."""

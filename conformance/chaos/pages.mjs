@@ -75,6 +75,8 @@ function watch(channel) {
     const each = (element, heard) =>
       new MutationObserver((changes) => {
         for (const { addedNodes } of changes) for (const node of addedNodes) heard(node.textContent);
+        // It shows all that ever came: thousands of lines, which make a page slow.
+        while (element.childNodes.length > 100) element.firstChild.remove();
       }).observe(element, { childList: true });
     each(document.getElementById("log"), shown);
     each(document.getElementById("state"), (state) => state === "open" || window.tell({ lost: true }));
@@ -103,9 +105,11 @@ for (const [name, { kind, channels }] of Object.entries(pages)) {
 }
 for await (const line of createInterface(process.stdin)) {
   const at = line.indexOf(" ");
-  await opened.get(line.slice(0, at)).evaluate((text) => {
+  const who = line.slice(0, at);
+  await opened.get(who).evaluate((text) => {
     document.getElementById("text").value = text;
     document.getElementById("form").requestSubmit();
   }, line.slice(at + 1));
+  console.log(JSON.stringify({ who, typed: true }));
 }
 await browser.close();

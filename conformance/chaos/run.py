@@ -128,7 +128,7 @@ async def play(history, seed, minutes):
             f"a position for everybody; {stage.trouble}",
         )
 
-        faults = Faults(stage, rng)
+        faults = Faults(stage, rng, is_long=minutes is not None)
         for kind in faults.kinds:
             history.tell("demand", kind=kind)
         flow = [
