@@ -90,12 +90,15 @@ pub struct Namespace {
     pub page: usize,
     /// What becomes of a subscriber that reads too slowly. Default: it is closed.
     pub slow: SlowConsumer,
+    /// Whether publications are compressed for the connections that have agreed on
+    /// permessage-deflate. Default: yes.
+    pub compress: bool,
 }
 
 /// What becomes of a subscriber whose send queue has no room for a publication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowConsumer {
-    /// Its connection is closed with 1013, and it comes back to where it was.
+    /// Its connection is closed with 4208, and it comes back to where it was.
     #[default]
     Close,
     /// Whole publications are left out, and a gap tells which.
@@ -112,6 +115,7 @@ impl Default for Namespace {
             grace: Duration::from_secs(10),
             page: 200,
             slow: SlowConsumer::Close,
+            compress: true,
         }
     }
 }

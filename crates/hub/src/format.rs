@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use holdwire::proto::{SendError, Sender};
 use holdwire::{Message, Prepared};
 use serde::Serialize;
 
@@ -59,7 +60,7 @@ impl Format {
     }
 
     /// A publication as a message.
-    pub(crate) fn publication(self, at: &Place<'_>) -> Message {
+    fn publication(self, at: &Place<'_>) -> Message {
         match (self.encoding(), &at.publication.payload) {
             (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Message::Text(text.clone()),
             (Self::Raw, Payload::Binary(bytes)) => Message::Binary(bytes.clone()),
@@ -68,13 +69,35 @@ impl Format {
         }
     }
 
-    /// The same for many.
-    pub(crate) fn prepare(self, at: &Place<'_>) -> Prepared {
-        match (self.encoding(), &at.publication.payload) {
+    /// The same for many, compressed or not.
+    pub(crate) fn prepare(self, at: &Place<'_>, compress: bool) -> Prepared {
+        let prepared = match (self.encoding(), &at.publication.payload) {
             (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Prepared::text(text),
             (Self::Raw, Payload::Binary(bytes)) => Prepared::binary(bytes),
             (Self::Session, _) => Prepared::text(&push(at.channel, at.publication)),
             _ => Prepared::text(&json(at.epoch, at.publication)),
+        };
+        if compress {
+            prepared
+        } else {
+            prepared.uncompressed()
+        }
+    }
+
+    /// Sends one that was read again.
+    ///
+    /// # Errors
+    /// Those of [`Sender::message`].
+    pub(crate) fn replay(
+        self,
+        at: &Place<'_>,
+        compress: bool,
+        sender: &mut Sender<'_>,
+    ) -> Result<(), SendError> {
+        if compress {
+            sender.message(self.publication(at))
+        } else {
+            sender.prepared(&self.prepare(at, false))
         }
     }
 

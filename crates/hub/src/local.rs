@@ -196,7 +196,8 @@ impl Follower for Local {
                 continue;
             };
             let encoded = &mut encoded[format.encoding().index()];
-            let message = encoded.get_or_insert_with(|| format.prepare(&place));
+            let message =
+                encoded.get_or_insert_with(|| format.prepare(&place, self.namespace.compress));
             let number = topic.publish(message.clone());
             debug_assert_eq!(number, publication.offset);
             deliveries += feed.subscribers;

@@ -115,6 +115,7 @@ struct Teller<'a, 'b> {
     hub: &'a Hub,
     channel: &'a ChannelName,
     format: Format,
+    compress: bool,
     sender: &'a mut Sender<'b>,
     /// Nothing was sent in this turn.
     is_first: bool,
@@ -159,12 +160,13 @@ impl Listener for Teller<'_, '_> {
         if publication.payload.len() > room && !is_first {
             return Hears::Full;
         }
-        let message = self.format.publication(&Place {
+        let place = Place {
             channel: self.channel,
             epoch,
             publication,
-        });
-        if self.sender.message(message).is_err() {
+        };
+        let replayed = self.format.replay(&place, self.compress, self.sender);
+        if replayed.is_err() {
             return Hears::Over;
         }
         self.hub.counters().replayed(1);
@@ -328,6 +330,7 @@ fn teller<'a, 'b>(subscription: &'a Subscription, sender: &'a mut Sender<'b>) ->
         hub: &subscription.hub,
         channel: subscription.channel(),
         format: subscription.format,
+        compress: subscription.namespace().compress,
         sender,
         is_first: true,
     }

@@ -19,7 +19,7 @@ use super::policy::{Denied, Guest, Policy, Question};
 use super::sub::Key;
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{Answer, EngineError, Members, Publish, PublishError, Published, WINDOW};
-use crate::format::Format;
+use crate::format::{Format, Place};
 use crate::hub::{Hub, Subscription};
 use crate::local::{IS_SLOW, TOO_SLOW};
 use crate::presence::{ClientId, Member};
@@ -584,7 +584,12 @@ impl Driver for Bound<'_, '_> {
         self.parts.hub.counters().gap(reason);
     }
 
-    fn replayed(&mut self) {
+    fn replay(&mut self, at: &Place<'_>) {
+        let namespace = self.namespace(at.channel);
+        let compress = namespace.is_some_and(|namespace| namespace.compress);
+        if Format::Session.replay(at, compress, self.sender).is_err() {
+            self.sender.close(TOO_SLOW, IS_SLOW);
+        }
         self.parts.hub.counters().replayed(1);
     }
 }

@@ -7,7 +7,7 @@ use super::policy::Denied;
 use super::sub::Key;
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{EngineError, Members, Publish, PublishError, Published, PublisherId};
-use crate::format::Format;
+use crate::format::{Format, Place};
 use crate::reading::{Reading, Reason, Since};
 use crate::wire::{Connect, Connected, Rpc};
 
@@ -95,8 +95,8 @@ pub(crate) trait Driver {
     /// A gap was told.
     fn missed(&mut self, reason: Reason);
 
-    /// A publication was read again.
-    fn replayed(&mut self);
+    /// Sends a publication that was read again.
+    fn replay(&mut self, at: &Place<'_>);
 }
 
 /// For whom a log is read.

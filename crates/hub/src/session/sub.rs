@@ -8,7 +8,7 @@ use super::answer;
 use super::driver::Driver;
 use crate::channel::ChannelName;
 use crate::cursor::{Cursor, Hears, Listener, Next};
-use crate::format;
+use crate::format::Place;
 use crate::position::{Epoch, Position};
 use crate::publication::Publication;
 use crate::reading::{Gap, Reading, Since};
@@ -176,13 +176,16 @@ impl<D: Driver> Listener for Teller<'_, D> {
         Hears::Over
     }
 
-    fn replay(&mut self, _: Epoch, publication: &Publication) -> Hears {
+    fn replay(&mut self, epoch: Epoch, publication: &Publication) -> Hears {
         let is_first = std::mem::take(&mut self.is_first);
         if !self.driver.has_room(publication.payload.len(), is_first) {
             return Hears::Full;
         }
-        self.driver.send(&format::push(self.name, publication));
-        self.driver.replayed();
+        self.driver.replay(&Place {
+            channel: self.name,
+            epoch,
+            publication,
+        });
         Hears::On
     }
 }

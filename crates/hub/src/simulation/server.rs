@@ -13,7 +13,7 @@ use crate::engine::{
     Answer, Engine as _, EngineError, Members, Memory, Publish, PublishError, Published,
     PublisherId,
 };
-use crate::format::{self, Format};
+use crate::format::{self, Format, Place};
 use crate::namespaces::Namespaces;
 use crate::position::Position;
 use crate::publication::Publication;
@@ -353,5 +353,7 @@ impl Driver for Bound<'_> {
 
     fn missed(&mut self, _: Reason) {}
 
-    fn replayed(&mut self) {}
+    fn replay(&mut self, at: &Place<'_>) {
+        self.send(&format::push(at.channel, at.publication));
+    }
 }

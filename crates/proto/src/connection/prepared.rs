@@ -39,7 +39,8 @@ struct Encodings {
     frame: Bytes,
     head: usize,
     opcode: Opcode,
-    deflated: DeflatedFrames,
+    /// None of a message that is never compressed.
+    deflated: Option<DeflatedFrames>,
 }
 
 impl Prepared {
@@ -62,7 +63,34 @@ impl Prepared {
                 head: frame.len() - payload.len(),
                 frame,
                 opcode,
-                deflated: DeflatedFrames::new(),
+                deflated: Some(DeflatedFrames::new()),
+            }),
+        }
+    }
+
+    /// The same, never compressed: for what is random, encrypted, or compressed already.
+    ///
+    /// # Examples
+    /// ```
+    /// use holdwire_proto::Prepared;
+    ///
+    /// let picture = Prepared::binary(&[0x89, b'P', b'N', b'G']).uncompressed();
+    /// assert_eq!(picture.payload(), b"\x89PNG");
+    /// ```
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        let Encodings {
+            frame,
+            head,
+            opcode,
+            ..
+        } = &*self.shared;
+        Self {
+            shared: Arc::new(Encodings {
+                frame: frame.clone(),
+                head: *head,
+                opcode: *opcode,
+                deflated: None,
             }),
         }
     }
@@ -106,7 +134,8 @@ impl Prepared {
             ..
         } = &*self.shared;
         deflated
-            .get(variant, *opcode, self.payload(), config, scratch)
+            .as_ref()
+            .and_then(|all| all.get(variant, *opcode, self.payload(), config, scratch))
             .unwrap_or(frame)
     }
 

@@ -25,6 +25,11 @@ pub const NAMESPACE_KEYS: &[(&str, &str, &str)] = &[
     ("grace", "10s", "for so long whoever is gone has not left"),
     ("page", "200", "the most publications read at once"),
     ("slow", "close", "who is too slow: close, or skip"),
+    (
+        "compress",
+        "true",
+        "publications are compressed, with deflate",
+    ),
 ];
 
 /// A namespace, and what was said about it.
@@ -212,6 +217,7 @@ impl Reader {
             "publish" => switch(&mut namespace.publish, text)?,
             "presence" => switch(&mut namespace.presence, text)?,
             "read-history" => switch(&mut namespace.history, text)?,
+            "compress" => switch(&mut namespace.compress, text)?,
             "grace" => {
                 namespace.grace = Duration::parse(text)?;
                 namespace.grace.show()

@@ -135,8 +135,8 @@ pub const SETTINGS: &[SettingSpec] = &[
         arity: Arity::Switch,
         value_name: "BOOL",
         default: &["false"],
-        help: "Compresses on / and /broadcast when the peer offers permessage-deflate; /echo always \
-               does",
+        help: "Compresses on /, /broadcast and in channels when the peer offers permessage-deflate; \
+               /echo always does",
     },
     SettingSpec {
         name: "subprotocol",

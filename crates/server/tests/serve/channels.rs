@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::peer::RSV1;
 use crate::running::Running;
 
 /// The query of a page that wants JSON.
@@ -121,4 +122,63 @@ fn foreign_pages_may_not_open_channels() {
     let lines = format!("{}Origin: https://evil.example\r\n", server.host());
 
     assert_eq!(server.status("/ws/chat:room", &lines), 403);
+}
+
+#[test]
+fn a_namespace_says_whether_its_publications_are_compressed() {
+    let path = std::env::temp_dir().join(format!("holdwire-{}-compress.toml", std::process::id()));
+    let config = "[namespaces.packed]\nhistory = 10\npublish = true\n\
+                  [namespaces.plain]\nhistory = 10\npublish = true\ncompress = false\n";
+    std::fs::write(&path, config).unwrap();
+    let server = Running::start(&["--deflate", "--config", path.to_str().unwrap()]);
+    std::fs::remove_file(&path).unwrap();
+    let extension = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n";
+    let long = "hello ".repeat(200);
+
+    for (namespace, compressed) in [("packed", true), ("plain", false)] {
+        let path = format!("/ws/{namespace}:a");
+        let mut speaker = server.open(&path);
+        speaker.say("first");
+        speaker.text();
+        let (listener, head) = server.upgrade(
+            &format!("{path}?format=json"),
+            &format!("{}{extension}", server.host()),
+        );
+        let mut listener = listener.unwrap_or_else(|| panic!("{head}"));
+        let begin: Value = json(&listener.text());
+        speaker.say(&long);
+        let live = listener.next();
+
+        // The same from the log, at both doors.
+        let epoch = begin["epoch"].as_str().unwrap();
+        let (again, head) = server.upgrade(
+            &format!("{path}?format=json&since={epoch}:1"),
+            &format!("{}{extension}", server.host()),
+        );
+        let mut again = again.unwrap_or_else(|| panic!("{head}"));
+        again.text();
+        let replayed = again.next();
+        let lines = format!(
+            "{}{extension}Sec-WebSocket-Protocol: holdwire.v1\r\n",
+            server.host()
+        );
+        let (session, head) = server.upgrade("/connection", &lines);
+        let mut session = session.unwrap_or_else(|| panic!("{head}"));
+        let start = format!("{{\"epoch\":\"{epoch}\",\"offset\":1}}");
+        session.say(&format!(
+            "{{\"id\":1,\"connect\":{{\"subs\":{{\"{namespace}:a\":{start}}}}}}}"
+        ));
+        // Who it is, and where it begins.
+        session.next();
+        session.next();
+        let pushed = session.next();
+
+        for frame in [live, replayed, pushed] {
+            assert_eq!(
+                frame.first & RSV1 != 0,
+                compressed,
+                "{namespace}: {frame:?}"
+            );
+        }
+    }
 }
