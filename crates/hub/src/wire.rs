@@ -1,23 +1,16 @@
 //! The messages of the session protocol, as client and server write and read them: the tables of
 //! `docs/protocol.md` as types.
 
-#![expect(
-    dead_code,
-    unused_imports,
-    reason = "the machines that speak it come next"
-)]
-
 mod command;
 mod data;
 mod push;
 mod reply;
 
 pub(crate) use self::command::{
-    Ask, Command, Connect, Empty, History, Ping, Publish, Refresh, Rpc, Start, Subscribe,
-    Unsubscribe,
+    Ask, Command, Connect, Empty, History, Ping, Publish, Rpc, Start, Subscribe, Unsubscribe,
 };
 pub(crate) use self::data::Data;
-pub(crate) use self::push::{Cause, Entry, Info, Live, Push, Someone};
+pub(crate) use self::push::{Cause, Entry, Live, Push, Someone};
 pub(crate) use self::reply::{
     Connected, Error, Fault, Found, Missing, Placed, Pong, Refreshed, Reply, Said, Stats,
     Subscribed, Who,

@@ -30,7 +30,7 @@ pub(super) fn error(id: u64, fault: Fault, message: &str) -> Reply {
         error: Some(Error {
             code: fault as u16,
             message: message.to_owned(),
-            temporary: matches!(fault, Fault::Unavailable | Fault::TooMany),
+            temporary: matches!(fault, Fault::Unavailable),
             expected: None,
         }),
         ..Reply::default()

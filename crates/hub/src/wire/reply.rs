@@ -68,7 +68,6 @@ pub(crate) enum Fault {
     BadRequest = 107,
     NotHere = 108,
     TokenExpired = 109,
-    TooMany = 111,
     Hole = 150,
     Forgotten = 151,
 }
