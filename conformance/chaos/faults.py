@@ -8,9 +8,9 @@ from clients import KEPT, until
 
 # A silence is longer than the bound within which both ends notice it; in a long run it may be longer
 # than a session is kept.
-SILENT_SECONDS = (8.0, 70.0)
+SILENT_SECONDS = (10.0, 70.0)
 # What a reader that stands still is sent meanwhile: more than all queues on the way hold.
-BURST, BURST_BYTES = 400, 4_000
+BURST, BURST_BYTES = 40, 30_000
 # A fault begins when the one before is forgotten: each reader has had something new.
 FORGOTTEN_SECONDS = 60.0
 

@@ -8,7 +8,7 @@ use super::verdict::{Rule, Verdict, Violation};
 
 /// How long a subscriber may take to notice a line that carries nothing, in milliseconds: the
 /// interval and the timeout of the run's heartbeat, and what a busy machine adds.
-pub(super) const NOTICED: u64 = 2_000 + 2_000 + 3_000;
+pub(super) const NOTICED: u64 = 2_000 + 2_000 + 5_000;
 
 /// Faults in which packets vanish begin so.
 pub(super) const SILENCE: &str = "silence";
