@@ -78,6 +78,8 @@ impl std::error::Error for ChannelNameError {}
 pub struct Namespace {
     /// What the logs keep. Default: nothing.
     pub retention: Retention,
+    /// Who may use the channels at all. Default: anyone.
+    pub access: Access,
     /// Whether clients may publish. Default: no.
     pub publish: bool,
     /// Whether clients may read the history, beyond what they missed. Default: no.
@@ -95,6 +97,31 @@ pub struct Namespace {
     pub compress: bool,
 }
 
+/// Who may use the channels of a namespace: subscribe, publish, ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever may connect, nameless clients too.
+    #[default]
+    Anyone,
+    /// Whoever has a name, or a token for the channel.
+    User,
+    /// Whoever has a token for the channel.
+    Token,
+}
+
+impl Access {
+    /// Whether somebody is let in whose connection belongs to this user, empty when nobody has
+    /// said, and who was given this channel by a token or not.
+    #[must_use]
+    pub fn admits(self, user: &str, is_granted: bool) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::User => is_granted || !user.is_empty(),
+            Self::Token => is_granted,
+        }
+    }
+}
+
 /// What becomes of a subscriber whose send queue has no room for a publication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowConsumer {
@@ -109,6 +136,7 @@ impl Default for Namespace {
     fn default() -> Self {
         Self {
             retention: Retention::NONE,
+            access: Access::Anyone,
             publish: false,
             history: false,
             presence: false,

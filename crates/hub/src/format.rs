@@ -193,7 +193,11 @@ pub(crate) fn error(code: u16, message: &str) -> String {
 
 fn member(client: ClientId, who: &Member) -> String {
     let user = quoted(&who.user);
-    format!("{{\"client\":\"{client}\",\"user\":{user}}}")
+    let info = who
+        .info
+        .as_deref()
+        .map_or_else(String::new, |info| format!(",\"info\":{info}"));
+    format!("{{\"client\":\"{client}\",\"user\":{user}{info}}}")
 }
 
 /// A text as a JSON string.

@@ -27,7 +27,7 @@ mod reading;
 mod simulation;
 mod wire;
 
-pub use self::channel::{ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
+pub use self::channel::{Access, ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
 pub use self::counts::Counts;
 pub use self::hub::Hub;
 pub use self::local::{CHANGED, TOO_SLOW};

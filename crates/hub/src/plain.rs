@@ -5,6 +5,7 @@
 //! knows from where to go on when it comes back: `/ws/chat:room1?format=json&since=kzeqhzcd.0:17`.
 
 mod entrance;
+mod guard;
 mod json;
 
 use std::ops::Range;
@@ -14,8 +15,10 @@ use holdwire::proto::{Event, Flow, Sender};
 use holdwire::shard::{Join, Remote, Session, Topic};
 use holdwire::{CloseCode, Endpoint, Upgrade};
 use http::Request;
+use tokio::task::AbortHandle;
 
 pub use self::entrance::Entrance;
+pub use self::guard::guarded;
 use self::json::Refused;
 use crate::channel::ChannelName;
 use crate::cursor::{Cursor, Hears, Listener, Next};
@@ -39,7 +42,9 @@ pub const GAP: CloseCode = match CloseCode::new(4410) {
 /// What follows it is the channel's name, percent-encoded where needed. The query says how:
 /// `format=raw` or `json`, `since=EPOCH:OFFSET` or `last`, `presence`; other keys are the
 /// application's. Anything wrong is refused with 400, a channel without a namespace with 404, and
-/// `presence` where the namespace does not show it with 403.
+/// `presence` where the namespace does not show it with 403. Where a namespace's
+/// [`Access`](crate::Access) asks for more, whoever has no name is refused with 401, and a token is
+/// not looked at: [`guarded`] does that.
 ///
 /// An application with rules of its own builds the endpoint from [`Entrance`] and [`Plain`].
 ///
@@ -60,7 +65,25 @@ pub const GAP: CloseCode = match CloseCode::new(4410) {
 /// ```
 #[must_use]
 pub fn endpoint(hub: &Hub, prefix: &str) -> Endpoint {
-    let (hook, hub, prefix) = (hub.clone(), hub.clone(), Arc::<str>::from(prefix));
+    let (hook, prefix) = (hub.clone(), Arc::<str>::from(prefix));
+    sessions(hub).on_upgrade(move |upgrade: Upgrade| {
+        let entrance = guard::entrance(&hook, &prefix, &upgrade.request);
+        let member = upgrade.request.extensions().get::<Member>();
+        let user = member.map_or("", |member| &member.user);
+        let entrance = match entrance {
+            Ok(entrance) => guard::admit(&hook, &entrance, user, false, false).map(|()| entrance),
+            refused => refused,
+        };
+        std::future::ready(match entrance {
+            Ok(entrance) => Ok(upgrade.accept().context(entrance)),
+            Err(refusal) => Err(refusal),
+        })
+    })
+}
+
+/// The endpoint without its hook, which leaves an [`Entrance`] in the request.
+fn sessions(hub: &Hub) -> Endpoint {
+    let hub = hub.clone();
     Endpoint::sessions(move |request: Request<()>, remote| {
         let entrance = request.extensions().get::<Entrance>();
         // Without the hook nobody is let in.
@@ -78,15 +101,6 @@ pub fn endpoint(hub: &Hub, prefix: &str) -> Endpoint {
             },
         )
     })
-    .on_upgrade(move |upgrade: Upgrade| {
-        let uri = upgrade.request.uri();
-        let path = uri.path().strip_prefix(&*prefix).unwrap_or_default();
-        let entrance = Entrance::new(&hook, path, uri.query().unwrap_or_default());
-        std::future::ready(match entrance {
-            Ok(entrance) => Ok(upgrade.accept().context(entrance)),
-            Err(refusal) => Err(refusal),
-        })
-    })
 }
 
 /// A session that may not have come by the hook.
@@ -101,6 +115,8 @@ pub struct Plain {
     remote: Remote,
     cursor: Cursor,
     client: Option<Box<(ClientId, Member)>>,
+    /// When it has to go.
+    timer: Option<AbortHandle>,
     /// What it wants to publish as soon as it has joined.
     held: Option<Box<Payload>>,
     /// What the engine has answered.
@@ -180,7 +196,16 @@ impl Plain {
     pub fn new(hub: &Hub, entrance: Entrance, member: Member, remote: Remote) -> Self {
         let subscription = hub.subscribe(&entrance.channel, entrance.format);
         let is_shown = subscription.namespace().presence;
+        let timer = entrance.holds.map(|holds| {
+            let remote = remote.clone();
+            let timer = hub.runtime().spawn(async move {
+                tokio::time::sleep(holds).await;
+                remote.close(CloseCode::UNAUTHORIZED, "the token has expired");
+            });
+            timer.abort_handle()
+        });
         Self {
+            timer,
             subscription,
             remote,
             cursor: Cursor::new(entrance.since),
@@ -431,6 +456,9 @@ impl Plain {
 impl Drop for Plain {
     /// Whoever is gone is seen for the time of grace, in which it may come back.
     fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
         let Some((client, _)) = self.client.take().map(|client| *client) else {
             return;
         };

@@ -63,7 +63,7 @@ pub fn endpoint(hub: &Hub, policy: impl Policy) -> Endpoint {
 /// What a simulation drives.
 #[cfg(test)]
 pub(crate) mod simulated {
-    pub(crate) use super::driver::{Ask, Driver, Verdict, Welcome};
+    pub(crate) use super::driver::{Ask, Driver, Verdict, Wanted, Welcome};
     pub(crate) use super::machine::Machine;
     pub(crate) use super::policy::Denied;
     pub(crate) use super::sub::Key;

@@ -338,7 +338,7 @@ impl Client {
             since: since.map(|position| Start {
                 epoch: Some(position.epoch.to_string()),
                 offset: Some(position.offset),
-                join_leave: false,
+                ..Start::default()
             }),
             limit,
         };

@@ -111,6 +111,7 @@ impl Sub {
             epoch: self.position.map(|position| position.epoch.to_string()),
             offset: self.position.map(|position| position.offset),
             join_leave: self.join_leave,
+            token: None,
         }
     }
 

@@ -148,7 +148,7 @@ impl Run {
                     since: position(step).map(|position| Start {
                         epoch: Some(position.epoch.to_string()),
                         offset: Some(position.offset),
-                        join_leave: false,
+                        ..Start::default()
                     }),
                     limit: step.get("limit").and_then(Value::as_u64),
                 }),

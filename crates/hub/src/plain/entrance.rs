@@ -1,5 +1,8 @@
 //! What a request to the plain door asks for, and whether it is let in.
 
+use std::fmt;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
@@ -10,12 +13,16 @@ use crate::hub::Hub;
 use crate::position::Position;
 
 /// A request for a channel that may be had so.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entrance {
     pub(super) channel: ChannelName,
     pub(super) format: Format,
     /// From where on; `None` from the newest.
     pub(super) since: Option<Position>,
+    /// What the query shows.
+    pub(super) token: Option<Box<str>>,
+    /// For how long it may stay; `None` for ever.
+    pub(super) holds: Option<Duration>,
 }
 
 impl Entrance {
@@ -33,7 +40,8 @@ impl Entrance {
         let bad = |text: String| response(StatusCode::BAD_REQUEST, text);
         let name = decoded(name).ok_or_else(|| bad(ENCODING.to_owned()))?;
         let channel: ChannelName = name.parse().map_err(|error| bad(format!("{error}")))?;
-        let (mut is_json, mut wants_members, mut since) = (false, false, None);
+        let (mut is_json, mut wants_members) = (false, false);
+        let (mut since, mut token) = (None, None);
         for pair in query.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = || decoded(value).ok_or_else(|| bad(ENCODING.to_owned()));
@@ -54,6 +62,7 @@ impl Entrance {
                     }
                 }
                 "presence" => wants_members = true,
+                "token" => token = Some(value()?.into_boxed_str()),
                 _ => {}
             }
         }
@@ -85,6 +94,8 @@ impl Entrance {
             channel,
             format,
             since,
+            token,
+            holds: None,
         })
     }
 
@@ -95,9 +106,20 @@ impl Entrance {
     }
 }
 
+impl fmt::Debug for Entrance {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entrance")
+            .field("channel", &self.channel)
+            .field("format", &self.format)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
 const ENCODING: &str = "a percent sign is followed by two hexadecimal digits, all of it UTF-8";
 
-fn response(status: StatusCode, text: String) -> Response<Bytes> {
+pub(super) fn response(status: StatusCode, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text + "\n"));
     *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");

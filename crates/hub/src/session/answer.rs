@@ -159,6 +159,7 @@ pub(super) fn members(id: u64, stats: bool, members: &Result<Members, EngineErro
             let someone = Someone {
                 client: client.to_string(),
                 user: member.user.to_string(),
+                info: member.info.clone(),
             };
             (client.to_string(), someone)
         })

@@ -1,5 +1,7 @@
 //! A machine between a connection and a hub.
 
+mod driving;
+
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,23 +10,19 @@ use std::time::Duration;
 use holdwire::CloseCode;
 use holdwire::proto::{Event, Flow, Sender};
 use holdwire::shard::{Join, Remote, Session, Topic};
-use serde_json::value::RawValue;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::driver::{Ask, Driver, Outcome, Verdict, Welcome};
+use super::driver::{Driver, Outcome, Wanted, Welcome};
 use super::identity::{Identity, KEPT, Secret};
 use super::machine::Machine;
-use super::policy::{Denied, Guest, Policy, Question};
+use super::policy::{Denied, Guest, Policy};
 use super::sub::Key;
-use crate::channel::{ChannelName, Namespace};
-use crate::engine::{Answer, EngineError, Members, Publish, PublishError, Published, WINDOW};
-use crate::format::{Format, Place};
+use crate::channel::ChannelName;
+use crate::engine::{Answer, EngineError, WINDOW};
 use crate::hub::{Hub, Subscription};
-use crate::local::{IS_SLOW, TOO_SLOW};
 use crate::presence::{ClientId, Member};
-use crate::reading::{Reading, Reason, Since};
-use crate::wire::{Connect, Connected, Rpc};
+use crate::wire::{Connect, Connected};
 
 /// A client that has opened a connection connects within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,6 +51,8 @@ struct Parts {
     inbox: Arc<Mutex<Vec<Arrival>>>,
     /// Until when it must have connected, or have a fresh token.
     timer: Option<AbortHandle>,
+    /// Until when it has channels that tokens have given it.
+    lapses: Vec<(ChannelName, AbortHandle)>,
 }
 
 /// The client, once it has connected.
@@ -79,6 +79,7 @@ enum Arrival {
     Outcome(Outcome),
     Guest(u64, Connect, Result<Guest, Denied>),
     Refreshed(u64, Result<Option<Duration>, Denied>),
+    Granted(Wanted, Result<Option<Duration>, Denied>),
 }
 
 /// Parts for the time of one call.
@@ -98,6 +99,7 @@ impl Door {
             seats: Vec::new(),
             inbox: Arc::default(),
             timer: None,
+            lapses: Vec::new(),
         };
         Self {
             machine: Machine::default(),
@@ -147,6 +149,10 @@ impl Session for Door {
                 }
                 Arrival::Refreshed(id, result) => {
                     Outcome::Refreshed(id, bound.parts.held_on(result))
+                }
+                Arrival::Granted(wanted, result) => {
+                    let result = bound.parts.granted(&wanted.channel, result);
+                    Outcome::Granted(wanted, result)
                 }
             };
             machine.handle_outcome(outcome, &mut bound);
@@ -233,12 +239,17 @@ impl Parts {
     /// Has something happen after a while, instead of what was to happen before.
     fn set_timer(&mut self, after: Duration, outcome: Outcome) {
         self.stop_timer();
+        self.timer = Some(self.later(after, outcome));
+    }
+
+    /// Has something happen after a while.
+    fn later(&self, after: Duration, outcome: Outcome) -> AbortHandle {
         let (inbox, remote) = (Arc::clone(&self.inbox), self.remote.clone());
         let timer = self.hub.runtime().spawn(async move {
             tokio::time::sleep(after).await;
             put(&inbox, Arrival::Outcome(outcome), &remote);
         });
-        self.timer = Some(timer.abort_handle());
+        timer.abort_handle()
     }
 
     fn stop_timer(&mut self) {
@@ -251,7 +262,10 @@ impl Parts {
     fn admit(&mut self, connect: &Connect, guest: Guest) -> Box<Welcome> {
         let client = ClientId::new(rand::random());
         let identity = Arc::new(Identity::new(client, guest.member));
-        identity.hold(guest.holds.map(|holds| Instant::now() + holds));
+        identity.hold(guest.holds.and_then(after));
+        for channel in &guest.channels {
+            identity.grant(channel.clone(), None);
+        }
         self.welcome(connect, identity, false, guest.channels)
     }
 
@@ -266,7 +280,7 @@ impl Parts {
         self.stop_timer();
         let ttl = identity.left();
         if let Some(left) = ttl {
-            self.set_timer(left, Outcome::Expired);
+            self.expire_after(left);
         }
         let number = identity.take_over();
         let sessions = self.hub.sessions();
@@ -307,13 +321,44 @@ impl Parts {
         let holds = result?;
         self.stop_timer();
         if let Some(holder) = &self.holder {
-            let until = holds.map(|holds| Instant::now() + holds);
-            holder.identity.hold(until);
+            holder.identity.hold(holds.and_then(after));
         }
         if let Some(holds) = holds {
-            self.set_timer(holds, Outcome::Expired);
+            self.expire_after(holds);
         }
         Ok(holds.map(|holds| holds.as_secs()))
+    }
+
+    /// The client goes when it has no fresh token by then, or a grace later.
+    fn expire_after(&mut self, holds: Duration) {
+        let after = holds.saturating_add(self.policy.grace());
+        self.set_timer(after, Outcome::Expired);
+    }
+
+    /// The client may have a channel for so long.
+    fn granted(
+        &mut self,
+        channel: &ChannelName,
+        result: Result<Option<Duration>, Denied>,
+    ) -> Result<(), Denied> {
+        let holds = result?.map(|holds| holds.saturating_add(self.policy.grace()));
+        let Some(holder) = &self.holder else {
+            return Ok(());
+        };
+        let identity = &holder.identity;
+        identity.grant(channel.clone(), holds.and_then(after));
+        self.lapses.retain(|(own, timer)| {
+            let is_other = own != channel;
+            if !is_other {
+                timer.abort();
+            }
+            is_other && !timer.is_finished()
+        });
+        if let Some(holds) = holds {
+            let timer = self.later(holds, Outcome::Lapsed(channel.clone()));
+            self.lapses.push((channel.clone(), timer));
+        }
+        Ok(())
     }
 
     fn enter(&self, channel: &ChannelName) {
@@ -346,6 +391,11 @@ impl Parts {
     }
 }
 
+/// A moment so far away; `None` when there is none.
+fn after(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
+}
+
 fn put(inbox: &Mutex<Vec<Arrival>>, arrival: Arrival, remote: &Remote) {
     inbox
         .lock()
@@ -362,6 +412,9 @@ impl Drop for Parts {
     /// Whoever is gone is seen for the time of grace, in which it may come back.
     fn drop(&mut self) {
         self.stop_timer();
+        for (_, timer) in self.lapses.drain(..) {
+            timer.abort();
+        }
         let Some(holder) = self.holder.take() else {
             return;
         };
@@ -398,198 +451,5 @@ impl Drop for Parts {
                 }
             }
         });
-    }
-}
-
-impl Driver for Bound<'_, '_> {
-    fn send(&mut self, text: &str) {
-        if self.sender.text(text).is_err() {
-            // Does nothing when it is closing already.
-            self.sender.close(TOO_SLOW, IS_SLOW);
-        }
-    }
-
-    fn has_room(&self, bytes: usize, is_first: bool) -> bool {
-        let room = (self.sender.limit() / 2).saturating_sub(self.sender.queued());
-        bytes <= room || (is_first && self.sender.queued() == 0)
-    }
-
-    fn rest(&mut self) {
-        self.parts.remote.wake_when_sent();
-    }
-
-    fn resume(&mut self) {
-        self.parts.remote.resume();
-    }
-
-    fn close(&mut self, code: CloseCode, reason: &str) {
-        self.revoke();
-        self.sender.close(code, reason);
-    }
-
-    fn connect(&mut self, id: u64, connect: Connect) -> Option<(Connect, Verdict)> {
-        let held = connect.session.as_deref();
-        let held = held.and_then(|secret| self.parts.hub.sessions().take(secret));
-        if let Some((identity, remote)) = held.filter(|(identity, _)| !identity.has_expired()) {
-            let welcome = self.parts.welcome(&connect, identity, true, Vec::new());
-            if let Some(remote) = remote {
-                remote.close(ELSEWHERE, "the session goes on in another connection");
-            }
-            return Some((connect, Ok(welcome)));
-        }
-        let Parts { policy, member, .. } = &*self.parts;
-        let answer = policy.connect(member, connect.token.as_deref());
-        match answer {
-            Answer::Now(guest) => {
-                let verdict = guest.map(|guest| self.parts.admit(&connect, guest));
-                Some((connect, verdict))
-            }
-            later => {
-                self.parts
-                    .now(later, move |guest| Arrival::Guest(id, connect, guest));
-                None
-            }
-        }
-    }
-
-    fn settle(&mut self) {
-        let Some(holder) = &self.parts.holder else {
-            return;
-        };
-        for channel in holder.identity.attending() {
-            let mut seats = self.parts.seats.iter();
-            if !seats.any(|seat| *seat.subscription.channel() == channel) {
-                self.parts.leave(&channel);
-            }
-        }
-    }
-
-    fn revoke(&mut self) {
-        let sessions = self.parts.hub.sessions();
-        if let Some(holder) = &mut self.parts.holder {
-            sessions.revoke(holder.secret);
-            holder.is_revoked = true;
-        }
-    }
-
-    fn namespace(&self, channel: &ChannelName) -> Option<&Namespace> {
-        self.parts.hub.namespaces().of(channel)
-    }
-
-    fn subscribe(&mut self, key: Key, channel: &ChannelName, format: Format) {
-        let subscription = self.parts.hub.subscribe(channel, format);
-        if subscription.namespace().presence {
-            self.parts.enter(channel);
-        }
-        self.parts.seats.push(Seat {
-            key,
-            subscription,
-            is_joining: false,
-            topic: None,
-        });
-    }
-
-    fn join(&mut self, key: Key) {
-        let remote = self.parts.remote.clone();
-        if let Some(seat) = self.parts.seat(key) {
-            seat.is_joining = true;
-            seat.subscription.join(&remote);
-        }
-    }
-
-    fn unsubscribe(&mut self, key: Key) {
-        let Some(at) = self.parts.seats.iter().position(|seat| seat.key == key) else {
-            return;
-        };
-        let seat = self.parts.seats.swap_remove(at);
-        if let Some(topic) = &seat.topic {
-            self.parts.remote.leave(topic);
-        }
-        self.parts.leave(seat.subscription.channel());
-    }
-
-    fn top(&self, key: Key) -> Option<u64> {
-        let seat = self.parts.seats.iter().find(|seat| seat.key == key)?;
-        seat.subscription.local.top()
-    }
-
-    fn read(
-        &mut self,
-        ask: Ask,
-        channel: &ChannelName,
-        since: Since,
-        limit: usize,
-    ) -> Option<Result<Reading, EngineError>> {
-        let answer = self.parts.hub.read(channel, since, limit);
-        self.parts.now(answer, move |reading| {
-            Arrival::Outcome(Outcome::Read(ask, reading))
-        })
-    }
-
-    fn read_now(&mut self, channel: &ChannelName, since: Since, limit: usize) -> Option<Reading> {
-        match self.parts.hub.read(channel, since, limit) {
-            Answer::Now(reading) => reading.ok(),
-            Answer::Later(_) => None,
-        }
-    }
-
-    fn publish(
-        &mut self,
-        id: u64,
-        channel: &ChannelName,
-        publish: Publish,
-    ) -> Option<Result<Published, PublishError>> {
-        let answer = self.parts.hub.put(channel, publish);
-        self.parts.now(answer, move |result| {
-            Arrival::Outcome(Outcome::Published(id, result))
-        })
-    }
-
-    fn is_crowded(&mut self, channel: &ChannelName) -> bool {
-        self.parts.hub.pace(channel, &self.parts.remote) == Flow::Pause
-    }
-
-    fn members(
-        &mut self,
-        id: u64,
-        channel: &ChannelName,
-        stats: bool,
-    ) -> Option<Result<Members, EngineError>> {
-        let answer = self.parts.hub.engine().members(channel);
-        self.parts.now(answer, move |members| {
-            Arrival::Outcome(Outcome::Members(id, stats, members))
-        })
-    }
-
-    fn rpc(&mut self, id: u64, rpc: Rpc) -> Option<Result<Box<RawValue>, Denied>> {
-        let answer = self.parts.policy.rpc(Question {
-            member: self.parts.identified(),
-            method: &rpc.method,
-            data: rpc.data.as_deref(),
-        });
-        self.parts.now(answer, move |said| {
-            Arrival::Outcome(Outcome::Said(id, said))
-        })
-    }
-
-    fn refresh(&mut self, id: u64, token: &str) -> Option<Result<Option<u64>, Denied>> {
-        let answer = self.parts.policy.refresh(self.parts.identified(), token);
-        let result = self
-            .parts
-            .now(answer, move |result| Arrival::Refreshed(id, result))?;
-        Some(self.parts.held_on(result))
-    }
-
-    fn missed(&mut self, reason: Reason) {
-        self.parts.hub.counters().gap(reason);
-    }
-
-    fn replay(&mut self, at: &Place<'_>) {
-        let namespace = self.namespace(at.channel);
-        let compress = namespace.is_some_and(|namespace| namespace.compress);
-        if Format::Session.replay(at, compress, self.sender).is_err() {
-            self.sender.close(TOO_SLOW, IS_SLOW);
-        }
-        self.parts.hub.counters().replayed(1);
     }
 }

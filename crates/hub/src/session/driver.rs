@@ -9,7 +9,7 @@ use crate::channel::{ChannelName, Namespace};
 use crate::engine::{EngineError, Members, Publish, PublishError, Published, PublisherId};
 use crate::format::{Format, Place};
 use crate::reading::{Reading, Reason, Since};
-use crate::wire::{Connect, Connected, Rpc};
+use crate::wire::{Connect, Connected, Rpc, Start};
 
 /// Does what a [`Machine`](super::machine::Machine) asks for; what is not there at once comes as an
 /// [`Outcome`], and the answer is `None`.
@@ -40,6 +40,13 @@ pub(crate) trait Driver {
 
     /// What a channel keeps and allows; `None` when there is none.
     fn namespace(&self, channel: &ChannelName) -> Option<&Namespace>;
+
+    /// Whether the client may use a channel that is there.
+    fn admits(&self, channel: &ChannelName) -> bool;
+
+    /// Asks whether a token gives the client a channel, which is from then on
+    /// [admitted](Self::admits).
+    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Result<(), Denied>)>;
 
     /// Begins a subscription, which is there but gets nothing.
     fn subscribe(&mut self, key: Key, channel: &ChannelName, format: Format);
@@ -122,10 +129,22 @@ pub(crate) enum Outcome {
     Said(u64, Result<Box<RawValue>, Denied>),
     /// For how long a token holds.
     Refreshed(u64, Result<Option<u64>, Denied>),
+    /// Whether a token gives a channel.
+    Granted(Wanted, Result<(), Denied>),
+    /// A token that has given a channel has expired.
+    Lapsed(ChannelName),
     /// The token has expired, and there was no other.
     Expired,
     /// It is time to have connected.
     NeverConnected,
+}
+
+/// A channel that a client wants, and shows a token for.
+pub(crate) struct Wanted {
+    /// The command; there is none when it came with `connect`.
+    pub(crate) id: Option<u64>,
+    pub(crate) channel: ChannelName,
+    pub(crate) start: Start,
 }
 
 /// Whether a client is let in.

@@ -39,6 +39,8 @@ struct State {
     attending: HashSet<ChannelName>,
     /// Until when it is let in; `None` for ever.
     until: Option<Instant>,
+    /// Channels that tokens have given it, and until when; `None` for ever.
+    granted: HashMap<ChannelName, Option<Instant>>,
 }
 
 impl Identity {
@@ -76,6 +78,21 @@ impl Identity {
     /// Whether it may not come back without a token.
     pub(crate) fn has_expired(&self) -> bool {
         self.left() == Some(Duration::ZERO)
+    }
+
+    /// A token gives it a channel, until then or for ever.
+    pub(crate) fn grant(&self, channel: ChannelName, until: Option<Instant>) {
+        let (mut state, now) = (lock(&self.state), Instant::now());
+        let holds = |until: &Option<Instant>| until.is_none_or(|until| until > now);
+        state.granted.retain(|_, until| holds(until));
+        state.granted.insert(channel, until);
+    }
+
+    /// Whether a token has given it a channel, and still does.
+    pub(crate) fn is_granted(&self, channel: &ChannelName) -> bool {
+        let state = lock(&self.state);
+        let until = state.granted.get(channel);
+        until.is_some_and(|until| until.is_none_or(|until| until > Instant::now()))
     }
 
     /// The client comes to a channel; whether it was not there.

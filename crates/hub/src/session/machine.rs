@@ -2,6 +2,8 @@
 //!
 //! It owns no socket, clock or engine: what it needs it asks of its [`Driver`].
 
+mod asking;
+
 use std::ops::Range;
 
 use holdwire::CloseCode;
@@ -9,18 +11,16 @@ use holdwire::proto::Flow;
 use holdwire::shard::Join;
 
 use super::answer;
-use super::driver::{Ask, Driver, Outcome, Welcome};
+use super::driver::{Ask, Driver, Outcome, Wanted, Welcome};
 use super::policy::Denied;
 use super::sub::{Key, Sub};
 use crate::channel::ChannelName;
 use crate::cursor::Next;
-use crate::engine::{EngineError, Key as PublishKey, Publish as Publication, PublisherId};
+use crate::engine::{EngineError, PublisherId};
 use crate::format::Format;
 use crate::position::{Epoch, MAX_OFFSET, Position};
 use crate::reading::{Reading, Since};
-use crate::wire::{
-    Command, Connect, Data, Fault, History, Ping, Pong, Publish, Reply, Start, Subscribe,
-};
+use crate::wire::{Command, Connect, Fault, Reply, Start, Subscribe};
 
 /// Channels of one connection.
 pub(crate) const CHANNELS: usize = 128;
@@ -48,6 +48,8 @@ pub(crate) struct Machine {
     keys: u32,
     publisher: Option<PublisherId>,
     under_way: usize,
+    /// Tokens for channels about which nothing is known yet: nothing more is read until it is.
+    asked: usize,
     is_paused: bool,
     /// What was just published is more than the subscribers take: they resume the connection.
     is_crowding: bool,
@@ -108,6 +110,11 @@ impl Machine {
             }
             Outcome::Said(id, said) => self.reply(answer::said(id, said), driver),
             Outcome::Refreshed(id, result) => self.refreshed(id, result, driver),
+            Outcome::Granted(wanted, result) => {
+                self.asked -= 1;
+                self.granted(&wanted, result, driver);
+            }
+            Outcome::Lapsed(channel) => self.lapsed(&channel, driver),
             Outcome::Expired => self.close(UNAUTHORIZED, "the token has expired", driver),
             Outcome::NeverConnected if self.state == State::New => {
                 self.close(TOO_LATE, "connect comes first, within 10 s", driver);
@@ -164,7 +171,8 @@ impl Machine {
     }
 
     fn flow(&mut self) -> Flow {
-        let waits = self.state == State::Connecting || self.under_way >= UNDER_WAY;
+        let waits =
+            self.state == State::Connecting || self.under_way >= UNDER_WAY || self.asked > 0;
         self.is_paused = waits;
         if waits { Flow::Pause } else { Flow::Continue }
     }
@@ -272,7 +280,8 @@ impl Machine {
         }
     }
 
-    /// Subscribes, asked by a command or else in some other way.
+    /// Subscribes, asked by a command or else in some other way; with a token when that gives the
+    /// channel.
     fn subscribe(
         &mut self,
         id: Option<u64>,
@@ -280,6 +289,40 @@ impl Machine {
         start: &Start,
         driver: &mut impl Driver,
     ) {
+        if start.token.is_none() {
+            return self.begin(id, channel, start, driver);
+        }
+        match of(channel, driver) {
+            Ok((channel, _)) => {
+                let start = start.clone();
+                match driver.grant(Wanted { id, channel, start }) {
+                    Some((wanted, result)) => self.granted(&wanted, result, driver),
+                    None => self.asked += 1,
+                }
+            }
+            Err((fault, message)) => refuse(id, channel, fault, message, driver),
+        }
+    }
+
+    /// A token gives a channel, or does not.
+    fn granted(&mut self, wanted: &Wanted, result: Result<(), Denied>, driver: &mut impl Driver) {
+        let Wanted { id, channel, start } = wanted;
+        match result {
+            Ok(()) => self.begin(*id, channel.as_str(), start, driver),
+            Err(denied) => refuse(*id, channel.as_str(), denied.fault, &denied.message, driver),
+        }
+    }
+
+    /// A subscription whose token has expired ends, unless another one was shown.
+    fn lapsed(&mut self, channel: &ChannelName, driver: &mut impl Driver) {
+        let at = self.subs.iter().position(|sub| sub.name == *channel);
+        if let Some(at) = at.filter(|_| !driver.admits(channel)) {
+            let code = HAS_CHANGED + Fault::TokenExpired as u16;
+            self.expel(at, code, "the token has expired", driver);
+        }
+    }
+
+    fn begin(&mut self, id: Option<u64>, channel: &str, start: &Start, driver: &mut impl Driver) {
         match self.try_subscribe(channel, start, driver) {
             Ok((name, format, since)) => {
                 self.keys += 1;
@@ -288,10 +331,7 @@ impl Machine {
                 self.subs.push(Sub::new(key, name, since, id));
                 self.go_on(key, driver);
             }
-            Err((fault, message)) => match id {
-                Some(id) => fail(id, fault, message, driver),
-                None => driver.send(&answer::ended(channel, 2000 + fault as u16, message)),
-            },
+            Err((fault, message)) => refuse(id, channel, fault, message, driver),
         }
     }
 
@@ -302,7 +342,7 @@ impl Machine {
         driver: &impl Driver,
     ) -> Result<(ChannelName, Format, Option<Position>), (Fault, &'static str)> {
         let bad = |what| (Fault::BadRequest, what);
-        let (name, namespace) = of(channel, driver)?;
+        let (name, namespace) = admitted(channel, driver)?;
         let since =
             position(start).ok_or(bad("epoch and offset are a position, or both missing"))?;
         if self.subs.iter().any(|sub| sub.name == name) {
@@ -413,110 +453,6 @@ impl Machine {
         }));
     }
 
-    fn publish(&mut self, id: u64, publish: Publish, driver: &mut impl Driver) {
-        let Publish {
-            channel,
-            data,
-            base64,
-            n,
-        } = publish;
-        let (name, namespace) = match of(&channel, driver) {
-            Ok(found) => found,
-            Err((fault, message)) => return fail(id, fault, message, driver),
-        };
-        if !namespace.publish {
-            let message = "clients may not publish in this channel";
-            return fail(id, Fault::NotAllowed, message, driver);
-        }
-        let Some(payload) = Data::payload(data.as_deref(), base64.as_deref()) else {
-            return fail(
-                id,
-                Fault::BadRequest,
-                "data or base64 is what is published",
-                driver,
-            );
-        };
-        if n == Some(0) {
-            return fail(id, Fault::BadRequest, "n counts from 1", driver);
-        }
-        let key = self
-            .publisher
-            .zip(n)
-            .map(|(publisher, n)| PublishKey::Sequence(publisher, n));
-        self.under_way += 1;
-        if let Some(result) = driver.publish(id, &name, Publication { payload, key }) {
-            self.reply(answer::placed(id, &result), driver);
-            self.is_crowding = driver.is_crowded(&name);
-        }
-    }
-
-    fn history(&mut self, id: u64, history: &History, driver: &mut impl Driver) {
-        let (name, namespace) = match of(&history.channel, driver) {
-            Ok(found) => found,
-            Err((fault, message)) => return fail(id, fault, message, driver),
-        };
-        if !namespace.history {
-            return fail(
-                id,
-                Fault::NotAllowed,
-                "the channel does not show its past",
-                driver,
-            );
-        }
-        let since = match history.since.as_ref().map(position) {
-            None => Since::Oldest,
-            Some(Some(Some(position))) => Since::Position(position),
-            Some(_) => return fail(id, Fault::BadRequest, "since is a position", driver),
-        };
-        let page = namespace.page.max(1);
-        let limit = history.limit.map_or(page, |limit| {
-            usize::try_from(limit).unwrap_or(page).min(page)
-        });
-        self.under_way += 1;
-        if let Some(reading) = driver.read(Ask::Reply(id), &name, since, limit) {
-            self.reply(answer::found(id, &reading), driver);
-        }
-    }
-
-    fn members(&mut self, id: u64, channel: &str, stats: bool, driver: &mut impl Driver) {
-        let (name, namespace) = match of(channel, driver) {
-            Ok(found) => found,
-            Err((fault, message)) => return fail(id, fault, message, driver),
-        };
-        if !namespace.presence {
-            let message = "the channel does not show who is there";
-            return fail(id, Fault::NotAllowed, message, driver);
-        }
-        self.under_way += 1;
-        if let Some(members) = driver.members(id, &name, stats) {
-            self.reply(answer::members(id, stats, &members), driver);
-        }
-    }
-
-    fn ping(&mut self, id: u64, ping: &Ping, driver: &mut impl Driver) {
-        let (mut pong, mut ahead) = (Pong::default(), Vec::new());
-        for (channel, at) in &ping.at {
-            let sub = self.subs.iter().find(|sub| sub.name.as_str() == channel);
-            let Some(sub) = sub.filter(|sub| sub.cursor.live().is_some()) else {
-                continue;
-            };
-            if let Some(top) = driver.top(sub.key) {
-                pong.top.insert(channel.clone(), top);
-                if *at > top {
-                    ahead.push(sub.key);
-                }
-            }
-        }
-        driver.send(&answer::text(&Reply {
-            id,
-            ping: Some(pong),
-            ..Reply::default()
-        }));
-        for key in ahead {
-            self.handle_change(key, driver);
-        }
-    }
-
     /// Answers a command that was under way.
     fn reply(&mut self, reply: Reply, driver: &mut impl Driver) {
         self.under_way -= 1;
@@ -544,6 +480,31 @@ fn of<'a>(
     match driver.namespace(&name) {
         Some(namespace) => Ok((name, namespace)),
         None => Err((Fault::NoChannel, "there is no such namespace")),
+    }
+}
+
+/// The same, which this client may use.
+fn admitted<'a>(
+    channel: &str,
+    driver: &'a impl Driver,
+) -> Result<(ChannelName, &'a crate::channel::Namespace), (Fault, &'static str)> {
+    let (name, namespace) = of(channel, driver)?;
+    if !driver.admits(&name) {
+        return Err((Fault::NotAllowed, "this channel needs a token"));
+    }
+    Ok((name, namespace))
+}
+
+/// Says that a subscription does not begin.
+fn refuse(id: Option<u64>, channel: &str, fault: Fault, why: &str, driver: &mut impl Driver) {
+    // What another token or another time mends is worth coming again for.
+    let base = match fault {
+        Fault::TokenExpired | Fault::Unavailable => HAS_CHANGED,
+        _ => 2000,
+    };
+    match id {
+        Some(id) => fail(id, fault, why, driver),
+        None => driver.send(&answer::ended(channel, base + fault as u16, why)),
     }
 }
 

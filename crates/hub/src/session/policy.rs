@@ -1,5 +1,6 @@
 //! What the application decides about clients.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -34,6 +35,40 @@ pub trait Policy: Send + Sync + 'static {
         Answer::Now(Err(Denied::not_here("tokens are not known here")))
     }
 
+    /// For how long a client may have a channel that it shows a token of its own for; `None` for
+    /// ever. The token must be of the same user.
+    ///
+    /// By default it is refused.
+    fn subscribe(
+        &self,
+        member: &Member,
+        channel: &ChannelName,
+        token: &str,
+    ) -> Answer<Result<Option<Duration>, Denied>> {
+        let _ = (member, channel, token);
+        Answer::Now(Err(Denied::not_here("tokens are not known here")))
+    }
+
+    /// Who somebody is that wants one channel and nothing else, by the
+    /// [plain door](crate::plain::guarded).
+    ///
+    /// By default what [`connect`](Self::connect) says.
+    fn enter(
+        &self,
+        member: &Member,
+        channel: &ChannelName,
+        token: Option<&str>,
+    ) -> Answer<Result<Guest, Denied>> {
+        let _ = channel;
+        self.connect(member, token)
+    }
+
+    /// For how long whoever is let in for a time may stay beyond it, while a fresh token is on its
+    /// way. Default: 25 s.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(25)
+    }
+
     /// Answers a question of a client with a JSON value; `data` is one, or missing.
     ///
     /// By default there is no method.
@@ -44,6 +79,42 @@ pub trait Policy: Send + Sync + 'static {
 }
 
 impl Policy for () {}
+
+impl<P: Policy + ?Sized> Policy for Arc<P> {
+    fn connect(&self, member: &Member, token: Option<&str>) -> Answer<Result<Guest, Denied>> {
+        (**self).connect(member, token)
+    }
+
+    fn refresh(&self, member: &Member, token: &str) -> Answer<Result<Option<Duration>, Denied>> {
+        (**self).refresh(member, token)
+    }
+
+    fn subscribe(
+        &self,
+        member: &Member,
+        channel: &ChannelName,
+        token: &str,
+    ) -> Answer<Result<Option<Duration>, Denied>> {
+        (**self).subscribe(member, channel, token)
+    }
+
+    fn enter(
+        &self,
+        member: &Member,
+        channel: &ChannelName,
+        token: Option<&str>,
+    ) -> Answer<Result<Guest, Denied>> {
+        (**self).enter(member, channel, token)
+    }
+
+    fn grace(&self) -> Duration {
+        (**self).grace()
+    }
+
+    fn rpc(&self, ask: Question<'_>) -> Answer<Result<Box<RawValue>, Denied>> {
+        (**self).rpc(ask)
+    }
+}
 
 /// What a client asks the application.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +134,8 @@ pub struct Question<'a> {
 pub struct Guest {
     /// What others see of it.
     pub member: Member,
-    /// Channels that it gets without asking. Default: none.
+    /// Channels that it gets without asking, and may use whatever their
+    /// [access](crate::Access). Default: none.
     pub channels: Vec<ChannelName>,
     /// For how long it is let in; then it needs a fresh token. Default: for ever.
     pub holds: Option<Duration>,
@@ -88,7 +160,8 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// The client is not let in, or not any more: the connection is closed with 4401.
+    /// The client is not let in, or not any more: the connection is closed with 4401. When it is
+    /// about one channel, that is refused (error 103).
     #[must_use]
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(Fault::NotAllowed, message)

@@ -18,7 +18,9 @@ use crate::namespaces::Namespaces;
 use crate::position::Position;
 use crate::publication::Publication;
 use crate::reading::{Reading, Reason, Since};
-use crate::session::simulated::{Ask, Connected, Denied, Driver, Key, Machine, Verdict, Welcome};
+use crate::session::simulated::{
+    Ask, Connected, Denied, Driver, Key, Machine, Verdict, Wanted, Welcome,
+};
 use crate::wire::{Connect, Rpc};
 
 /// What all connections of a server share; it is gone with the server.
@@ -283,6 +285,14 @@ impl Driver for Bound<'_> {
 
     fn namespace(&self, channel: &ChannelName) -> Option<&Namespace> {
         self.node.namespaces.of(channel)
+    }
+
+    fn admits(&self, _: &ChannelName) -> bool {
+        true
+    }
+
+    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Result<(), Denied>)> {
+        Some((wanted, Ok(())))
     }
 
     fn subscribe(&mut self, key: Key, channel: &ChannelName, _: Format) {

@@ -84,6 +84,9 @@ pub(crate) struct Start {
     pub(crate) offset: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) join_leave: bool,
+    /// A token for this channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
 }
 
 /// A channel, and from where on.

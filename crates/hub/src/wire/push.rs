@@ -76,10 +76,12 @@ pub(crate) struct Info {
 }
 
 /// A client, as others see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Someone {
     pub(crate) client: String,
     pub(crate) user: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) info: Option<Box<RawValue>>,
 }
 
 /// Why a subscription has ended.

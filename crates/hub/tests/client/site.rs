@@ -31,7 +31,7 @@ struct Desk;
 
 impl session::Policy for Desk {
     fn connect(&self, _: &Member, token: Option<&str>) -> Answer<Result<Guest, Denied>> {
-        let user = |user: &str| Guest::new(Member { user: user.into() });
+        let user = |user: &str| Guest::new(Member::new(user));
         Answer::Now(match token {
             None => Ok(user("")),
             Some("good") => Ok(user("ann")),

@@ -36,3 +36,4 @@ mod site;
 mod slow;
 mod speaking;
 mod subscribing;
+mod tokens;

@@ -65,7 +65,7 @@ impl Site {
         adjust(&mut config);
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         let address = server.local_addresses().unwrap()[0];
-        let door = plain::endpoint(&hub, "/ws/")
+        let door = plain::guarded(&hub, "/ws/", Desk, Some("pass"))
             .refuse_after_open()
             .config(config.clone());
         let sessions = session::endpoint(&hub, Desk).config(config);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use holdwire_hub::Member;
 use holdwire_hub::engine::Answer;
 use holdwire_hub::session::{Denied, Guest, Policy, Question};
+use holdwire_hub::{ChannelName, Member};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -16,10 +16,11 @@ pub struct Desk;
 
 impl Policy for Desk {
     fn connect(&self, member: &Member, token: Option<&str>) -> Answer<Result<Guest, Denied>> {
-        let named = |user: &str| Guest::new(Member { user: user.into() });
+        let named = |user: &str| Guest::new(Member::new(user));
         let decided = match token {
             None => Ok(Guest::new(member.clone())),
             Some("forged") => Err(Denied::unauthorized("this is no token of ours")),
+            Some("away") => Err(Denied::unavailable("nobody can tell now")),
             Some("old") => Err(Denied::expired("the token has expired")),
             Some("short") => {
                 let mut guest = named("short");
@@ -42,6 +43,40 @@ impl Policy for Desk {
             "forged" => Err(Denied::unauthorized("this is no token of ours")),
             _ => Ok(Some(Duration::from_secs(3600))),
         })
+    }
+
+    fn subscribe(
+        &self,
+        _: &Member,
+        _: &ChannelName,
+        token: &str,
+    ) -> Answer<Result<Option<Duration>, Denied>> {
+        let decided = match token {
+            "yes" => Ok(None),
+            "short" => Ok(Some(Duration::from_millis(1))),
+            "old" => Err(Denied::expired("the token has expired")),
+            "away" => Err(Denied::unavailable("nobody can tell now")),
+            _ => Err(Denied::unauthorized("this is no token of ours")),
+        };
+        Answer::Later(Box::pin(std::future::ready(decided)))
+    }
+
+    fn enter(
+        &self,
+        member: &Member,
+        channel: &ChannelName,
+        token: Option<&str>,
+    ) -> Answer<Result<Guest, Denied>> {
+        let Some("ticket") = token else {
+            return self.connect(member, token);
+        };
+        let mut guest = Guest::new(Member::new("ann"));
+        guest.channels = vec![channel.clone()];
+        Answer::Now(Ok(guest))
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_millis(1)
     }
 
     fn rpc(&self, ask: Question<'_>) -> Answer<Result<Box<RawValue>, Denied>> {

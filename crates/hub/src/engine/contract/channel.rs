@@ -239,7 +239,7 @@ pub(super) fn client(byte: u8) -> ClientId {
 
 /// Somebody.
 pub(super) fn member(user: &str) -> Member {
-    Member { user: user.into() }
+    Member::new(user)
 }
 
 /// What a reading gives, as the texts of its publications.
