@@ -1,9 +1,10 @@
 //! `holdwire serve --check-config`: every setting with its value and where it came from, and
-//! the namespaces of channels.
+//! the namespaces of channels and the keys of tokens.
 
 use std::fmt::Write as _;
 
 use crate::config::ServeConfig;
+use crate::token::algorithm_names;
 
 /// The text for standard output.
 pub fn report(config: &ServeConfig) -> String {
@@ -25,6 +26,15 @@ pub fn report(config: &ServeConfig) -> String {
             )
             .expect("a String takes all that is written to it");
         }
+    }
+    for named in &config.keys {
+        let names = algorithm_names(named.key.algorithms());
+        writeln!(
+            text,
+            "keys.{} = for {names}  ({})",
+            named.name, named.source
+        )
+        .expect("a String takes all that is written to it");
     }
     text
 }

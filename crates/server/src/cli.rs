@@ -4,6 +4,7 @@ mod channels;
 mod check;
 mod connect;
 mod serve;
+mod token;
 
 use std::ffi::OsString;
 
@@ -13,6 +14,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use channels::{From as Since, Kind, PubFlags, ReachFlags, SubFlags};
 pub use check::CheckFlags;
 pub use connect::{BinaryView, ConnectFlags, Header, ProxyUrl, Target};
+pub use token::{CheckTokenFlags, Lifetime, MakeFlags, TokenCommand};
 
 use crate::config::ServeFlags;
 
@@ -69,6 +71,14 @@ pub enum Command {
     /// Exit codes: 0 when everything was published, 1 when something was not or it is not known, 2
     /// when the command line is wrong.
     Pub(Box<PubFlags>),
+    /// Makes tokens, and says what is wrong with one
+    ///
+    /// The keys are those of the configuration of holdwire serve.
+    ///
+    /// Exit codes: 0 when the token was made or is accepted, 1 when it is refused, 2 when the command
+    /// line, the configuration or the key cannot be used.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Examines a WebSocket server and the way to it
     ///
     /// Tells how long each step of opening takes, what was agreed on, how pings are answered, what
@@ -146,7 +156,7 @@ fn one_line(error: &clap::Error) -> String {
         ErrorKind::InvalidSubcommand => {
             let name = text(ContextKind::InvalidSubcommand).unwrap_or_default();
             format!(
-                "{name:?}: there is no such command; write holdwire serve, connect, sub, pub or check"
+                "{name:?}: there is no such command; write holdwire serve, connect, sub, pub, token or check"
             )
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -198,7 +208,7 @@ mod tests {
             ),
             (
                 "sevre",
-                "\"sevre\": there is no such command; write holdwire serve, connect, sub, pub or check",
+                "\"sevre\": there is no such command; write holdwire serve, connect, sub, pub, token or check",
             ),
             (
                 "serve --lisen 1",

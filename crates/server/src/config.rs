@@ -6,12 +6,14 @@
 
 mod error;
 mod heartbeat;
+mod key;
 mod layer;
 mod name;
 mod namespace;
 mod setting;
 mod shards;
 mod tls;
+mod token;
 mod url;
 mod value;
 
@@ -26,14 +28,17 @@ use ipnet::IpNet;
 
 pub use self::heartbeat::{Interval, Timeout, Word};
 pub use error::{ConfigError, Problem};
+pub use key::{KEY_KEYS, NamedKey};
 pub use name::OriginRule;
 pub(crate) use namespace::namespaces;
 pub use namespace::{NAMESPACE_KEYS, NamedNamespace};
 pub use setting::{Arity, SETTINGS, Setting, SettingSpec, Source};
 pub use shards::Shards;
+pub use token::CookieName;
 pub use url::LineUrl;
 pub use value::{ByteSize, Limit, LogFormat, Value};
 
+use crate::token::SetSource;
 use layer::{Layer, Texts};
 
 /// Everything `holdwire serve` was told, checked.
@@ -65,6 +70,16 @@ pub struct ServeConfig {
     pub origin: Setting<Vec<OriginRule>>,
     /// Whether the page may end the server.
     pub demo: Setting<bool>,
+    /// The key set that tokens are verified with.
+    pub token_jwks: Setting<Option<SetSource>>,
+    /// For whom tokens must be.
+    pub token_audience: Setting<Vec<String>>,
+    /// By whom tokens must be.
+    pub token_issuer: Setting<Vec<String>>,
+    /// How much clocks may differ.
+    pub token_leeway: Setting<Duration>,
+    /// The cookie that has the token of a page.
+    pub token_cookie: Setting<Option<CookieName>>,
     /// The largest message.
     pub max_message: Setting<ByteSize>,
     /// The largest frame, when set; see [`frame_limit`](Self::frame_limit).
@@ -99,6 +114,8 @@ pub struct ServeConfig {
     pub log: Setting<LogFormat>,
     /// What channels there are, by the beginning of their names.
     pub namespaces: Vec<NamedNamespace>,
+    /// The keys that tokens are verified with.
+    pub keys: Vec<NamedKey>,
     effective: Vec<EffectiveSetting>,
 }
 
@@ -138,9 +155,9 @@ impl ServeConfig {
     ) -> Result<Self, ConfigError> {
         let named = variable("HOLDWIRE_CONFIG").filter(|path| !path.is_empty());
         let path = flags.config.clone().or(named.map(PathBuf::from));
-        let (mut layers, mut namespaces) = (Layer::new(), Vec::new());
+        let (mut layers, mut tables) = (Layer::new(), layer::Tables::default());
         if let Some(path) = path {
-            (layers, namespaces) = layer::from_file(&path)?;
+            (layers, tables) = layer::from_file(&path)?;
         }
         layers.extend(layer::from_environment(variable)?);
         for (name, texts) in &flags.texts {
@@ -150,8 +167,18 @@ impl ServeConfig {
         }
         let mut config = Self::resolve(layers)?;
         config.check()?;
-        config.namespaces = namespace::or_trial(namespaces, config.is_loopback());
+        config.keys = tables.keys;
+        config.namespaces = namespace::or_trial(tables.namespaces, config.is_loopback());
+        let has_keys = config.has_keys();
+        for named in &mut config.namespaces {
+            named.settle_access(has_keys)?;
+        }
         Ok(config)
+    }
+
+    /// Whether tokens are looked at.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty() || self.token_jwks.is_some()
     }
 
     /// The largest frame: what was set, or else the largest message.
@@ -196,6 +223,11 @@ impl ServeConfig {
             subprotocol: resolver.list("subprotocol")?,
             origin: resolver.list("origin")?,
             demo: resolver.one("demo")?,
+            token_jwks: resolver.option("token-jwks")?,
+            token_audience: resolver.list("token-audience")?,
+            token_issuer: resolver.list("token-issuer")?,
+            token_leeway: resolver.one("token-leeway")?,
+            token_cookie: resolver.option("token-cookie")?,
             max_message: resolver.one("max-message")?,
             max_frame: resolver.option("max-frame")?,
             max_fragments: resolver.one("max-fragments")?,
@@ -213,6 +245,7 @@ impl ServeConfig {
             drain_url: resolver.option("drain-url")?,
             log: resolver.one("log")?,
             namespaces: Vec::new(),
+            keys: Vec::new(),
             effective: resolver.effective,
         })
     }
@@ -248,6 +281,23 @@ impl ServeConfig {
                 Problem::new(
                     format!("larger than max-message {} ({})", **message, message.source),
                     format!("raise max-message to {frame} or lower max-frame"),
+                ),
+            ));
+        }
+        if let Some(cookie) = self.token_cookie.as_ref()
+            && let Some(rule) = self.origin.iter().find(|rule| rule.is_anybody())
+        {
+            return Err(ConfigError::value(
+                "token-cookie",
+                &cookie.show(),
+                &self.token_cookie.source,
+                Problem::new(
+                    format!(
+                        "origin {:?} ({}) lets every page come with its visitor's cookie",
+                        rule.show(),
+                        self.origin.source
+                    ),
+                    "name the origins of your own pages, or use ?token=",
                 ),
             ));
         }

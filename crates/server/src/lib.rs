@@ -6,6 +6,7 @@
 //!             ├──► serve ────► listen, endpoints, signals
 //!             │        ├─────► http (pages, health, access log) ──► metrics, trouble
 //!             │        └─────► proxy_headers (who the client is)
+//!             ├──► token ────► keys, key set, claims: what serve asks, and make and check
 //!             ├──► channels ─► sub and pub: the hub's client
 //!             ├──► connect ──► the library's client, terminal or pipe
 //!             └──► check ────► way, link, probes ──► findings ──► text or JSON
@@ -32,4 +33,5 @@ pub mod proxy_headers;
 mod reflect;
 pub mod serve;
 mod signals;
+pub mod token;
 pub mod trouble;

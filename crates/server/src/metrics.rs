@@ -36,6 +36,7 @@ pub struct Metrics {
     connections: Gauge<i64, AtomicI64>,
     handshakes: Family<[(&'static str, String); 1], Counter>,
     turned_away: Family<[(&'static str, &'static str); 1], Counter>,
+    tokens_refused: Family<[(&'static str, &'static str); 1], Counter>,
     closes: Family<[(&'static str, String); 1], Counter>,
     messages_received: Counter<u64, AtomicU64>,
     messages_sent: Counter<u64, AtomicU64>,
@@ -53,6 +54,7 @@ impl Metrics {
             connections: Gauge::default(),
             handshakes: Family::default(),
             turned_away: Family::default(),
+            tokens_refused: Family::default(),
             closes: Family::default(),
             messages_received: Counter::default(),
             messages_sent: Counter::default(),
@@ -76,6 +78,11 @@ impl Metrics {
             "turned_away",
             "Opening handshakes that a limit of the server kept out",
             metrics.turned_away.clone(),
+        );
+        registry.register(
+            "tokens_refused",
+            "Tokens that were not accepted, by reason",
+            metrics.tokens_refused.clone(),
         );
         registry.register(
             "closes",
@@ -123,6 +130,12 @@ impl Metrics {
     /// Counts an opening handshake that a limit of the server kept out.
     pub fn turned_away(&self, why: TurnedAway) {
         self.turned_away.get_or_create(&[("why", why.name())]).inc();
+    }
+
+    /// Counts a token that was not accepted, by one of a few reasons.
+    pub fn token_refused(&self, reason: &'static str) {
+        let labels = [("reason", reason)];
+        self.tokens_refused.get_or_create(&labels).inc();
     }
 
     /// Counts a connection that opened; each needs one [`connection_closed`](Self::connection_closed).
@@ -201,6 +214,7 @@ mod tests {
         metrics.handshake(StatusCode::SWITCHING_PROTOCOLS);
         metrics.handshake(StatusCode::FORBIDDEN);
         metrics.turned_away(TurnedAway::Rate);
+        metrics.token_refused("expired");
         metrics.connection_opened();
         metrics.connection_opened();
         metrics.connection_closed(1001);
@@ -214,6 +228,7 @@ mod tests {
             "holdwire_handshakes_total{status=\"101\"} 1",
             "holdwire_handshakes_total{status=\"403\"} 1",
             "holdwire_turned_away_total{why=\"rate\"} 1",
+            "holdwire_tokens_refused_total{reason=\"expired\"} 1",
             "holdwire_closes_total{code=\"1001\"} 1",
             "holdwire_messages_received_total 2",
             "holdwire_messages_sent_total 3",

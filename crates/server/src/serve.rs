@@ -12,20 +12,25 @@ use holdwire::proto::deflate::DeflateConfig;
 use holdwire::shard::Topic;
 use holdwire::tls::TlsAcceptor;
 use holdwire::{Config, Endpoint, HandshakeRate, Limits, Peer, Server, ServerLimits};
-use holdwire_hub::{Hub, plain, session};
+use holdwire_hub::session::Policy;
+use holdwire_hub::{Access, Hub, plain, session};
 use http::header::RETRY_AFTER;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::banner::banner;
-use crate::config::{ConfigError, OriginRule, Problem, ServeConfig, namespaces};
+use crate::config::{
+    ConfigError, CookieName, NamedNamespace, OriginRule, Problem, ServeConfig, Value as _,
+    namespaces,
+};
 use crate::endpoints::{self, Broadcasting, Counter, Talk};
 use crate::http::{Site, router};
 use crate::listen::listen;
 use crate::proxy_headers;
 use crate::reflect::Reflecting;
 use crate::signals::{Signals, end_on_signals};
+use crate::token::{KeySet, Rules, SetSource, Tokens, Verifier};
 
 /// Where channels are: their names follow.
 const CHANNELS: &str = "/ws/";
@@ -48,7 +53,13 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let bound: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
         let site = Arc::new(Site::new(config));
         let hub = Hub::in_memory(namespaces(&config.namespaces));
-        let server = build(config, &site, &hub, listeners, tls);
+        let verifier = verifier(config).await?;
+        let tokens = verifier.map(|verifier| {
+            let needs_none = |named: &NamedNamespace| named.namespace.access != Access::User;
+            let admits_nameless = config.namespaces.iter().any(needs_none);
+            Tokens::new(verifier, Arc::clone(&site), admits_nameless)
+        });
+        let server = build(config, &site, &hub, tokens, listeners, tls);
         // Before anybody is told that the server is there, so that no signal is missed.
         let signals = Signals::new().map_err(broken)?;
         let text = banner(config, &bound.map_err(broken)?);
@@ -71,6 +82,7 @@ fn build(
     config: &ServeConfig,
     site: &Arc<Site>,
     hub: &Hub,
+    tokens: Option<Tokens>,
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
 ) -> Server {
@@ -104,12 +116,23 @@ fn build(
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
         .config(talking.clone());
-    let channels = plain::endpoint(hub, CHANNELS)
+    let channels = match &tokens {
+        Some(tokens) => {
+            let cookie = config.token_cookie.as_ref().map(CookieName::as_str);
+            plain::guarded(hub, CHANNELS, tokens.clone(), cookie)
+        }
+        None => plain::endpoint(hub, CHANNELS),
+    };
+    let channels = channels
         .origins(origins(config))
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
         .config(talking.clone());
-    let sessions = session::endpoint(hub, ())
+    let policy: Arc<dyn Policy> = match tokens {
+        Some(tokens) => Arc::new(tokens),
+        None => Arc::new(()),
+    };
+    let sessions = session::endpoint(hub, policy)
         .origins(origins(config))
         .refuse_after_open()
         .config(talking);
@@ -152,6 +175,44 @@ fn build(
         Some(acceptor) => server.tls(acceptor),
         None => server,
     }
+}
+
+/// What verifies tokens, when the server has keys; its key set is read, and kept fresh.
+///
+/// A set that others keep may not be there yet: the server starts all the same.
+///
+/// # Errors
+/// When the key set is a file that cannot be read.
+pub(crate) async fn verifier(config: &ServeConfig) -> Result<Option<Verifier>, ConfigError> {
+    if !config.has_keys() {
+        return Ok(None);
+    }
+    let set = match config.token_jwks.as_ref() {
+        Some(source) => {
+            let set = Arc::new(KeySet::new(source.clone()));
+            let read = set.read().await;
+            if let (Err(why), SetSource::File(_)) = (read, source) {
+                return Err(ConfigError::value(
+                    "token-jwks",
+                    &source.show(),
+                    &config.token_jwks.source,
+                    Problem::new(why, "name a key set (RFC 7517)"),
+                ));
+            }
+            Some(set)
+        }
+        None => None,
+    };
+    let keys = config.keys.iter().map(|named| named.key.clone()).collect();
+    let rules = Rules {
+        audience: config.token_audience.value.clone(),
+        issuer: config.token_issuer.value.clone(),
+        leeway: config.token_leeway.value,
+    };
+    if let Some(set) = set.clone() {
+        tokio::spawn(async move { set.keep_fresh().await });
+    }
+    Ok(Some(Verifier::new(keys, set, rules)))
 }
 
 /// The answer to a handshake that its page wants refused.
@@ -201,7 +262,8 @@ pub(crate) fn limits(config: &ServeConfig) -> Limits {
 /// bind, else the server's own pages.
 fn origins(config: &ServeConfig) -> Origins {
     if config.origin.is_empty() {
-        return if config.is_loopback() {
+        // Other pages of this machine would come with its visitor's cookie.
+        return if config.is_loopback() && config.token_cookie.is_none() {
             Origins::Local
         } else {
             Origins::SameOrigin

@@ -2,7 +2,8 @@
 
 use clap::CommandFactory;
 use holdwire_server::cli::Cli;
-use holdwire_server::config::{NAMESPACE_KEYS, SETTINGS};
+use holdwire_server::config::{KEY_KEYS, NAMESPACE_KEYS, SETTINGS};
+use holdwire_server::token::Refusal;
 
 /// The row of a flag in a guide's table, as cells.
 fn row<'a>(guide: &'a str, flag: &str) -> Vec<&'a str> {
@@ -55,10 +56,50 @@ fn guides_of_sub_and_pub_have_every_flag_with_its_default() {
     assert_guide_has_flags(include_str!("../../../docs/guide/pub.md"), "pub");
 }
 
+#[test]
+fn guide_of_token_has_every_flag_with_its_default() {
+    let guide = include_str!("../../../docs/guide/token.md");
+    let (head, check) = guide.split_once("## holdwire token check").unwrap();
+
+    assert_guide_has_flags(head, "token make");
+    assert_guide_has_flags(check, "token check");
+}
+
+#[test]
+fn documents_have_every_key_of_a_key_for_tokens() {
+    let guide = include_str!("../../../docs/guide/token.md");
+    let example = include_str!("../../../docs/holdwire.toml");
+
+    for (key, _) in KEY_KEYS {
+        assert!(guide.contains(&format!("| `{key}` | ")), "{key}");
+        assert!(example.contains(key), "{key}");
+    }
+}
+
+#[test]
+fn protocol_has_every_reason_why_a_token_is_refused_in_its_words() {
+    let protocol = include_str!("../../../docs/protocol.md");
+
+    for refusal in Refusal::ALL {
+        let cell = format!("| `{}` | ", refusal.word());
+        let line = protocol.lines().find(|line| line.contains(&cell));
+        assert!(line.is_some(), "{cell}");
+    }
+    let rows = protocol.split("| what is wrong | ").nth(1).unwrap();
+    let rows = rows
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    assert_eq!(rows.count(), Refusal::ALL.len());
+}
+
 #[track_caller]
 fn assert_guide_has_flags(guide: &str, name: &str) {
     let program = Cli::command();
-    let command = program.find_subcommand(name).expect("there is one");
+    let mut command = &program;
+    for name in name.split(' ') {
+        command = command.find_subcommand(name).expect("there is one");
+    }
 
     let mut count = 0;
     for argument in command.get_arguments() {

@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::key::{self, KEYS, NamedKey};
 use super::namespace::{self, NAMESPACES, NamedNamespace};
 use super::setting::{Arity, SETTINGS, SettingSpec, Source, spec};
 use super::{ConfigError, Problem};
@@ -24,11 +25,18 @@ pub(super) struct Texts {
 /// Settings by name.
 pub(super) type Layer = HashMap<&'static str, Texts>;
 
-/// Reads the layer of a configuration file, and the namespaces that stand in it.
+/// What stands in the tables of a configuration file.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) namespaces: Vec<NamedNamespace>,
+    pub(super) keys: Vec<NamedKey>,
+}
+
+/// Reads the layer of a configuration file, and the tables that stand in it.
 ///
 /// # Errors
 /// When the file cannot be read, is not TOML, has an unknown key, or a value of a wrong type.
-pub(super) fn from_file(path: &Path) -> Result<(Layer, Vec<NamedNamespace>), ConfigError> {
+pub(super) fn from_file(path: &Path) -> Result<(Layer, Tables), ConfigError> {
     let about = || format!("file {}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigError::about(
@@ -53,17 +61,21 @@ pub(super) fn from_file(path: &Path) -> Result<(Layer, Vec<NamedNamespace>), Con
             ),
         )
     })?;
-    let (mut layer, mut namespaces) = (Layer::new(), Vec::new());
-    for (key, value) in table.get_ref() {
-        if key.get_ref() == NAMESPACES {
-            namespaces = namespace::read(value, path, &line_of)?;
+    let (mut layer, mut tables) = (Layer::new(), Tables::default());
+    for (name, value) in table.get_ref() {
+        if name.get_ref() == NAMESPACES {
+            tables.namespaces = namespace::read(value, path, &line_of)?;
+            continue;
+        }
+        if name.get_ref() == KEYS {
+            tables.keys = key::read(value, path, &line_of)?;
             continue;
         }
         let source = Source::File {
             path: path.to_owned(),
-            line: line_of(key.span().start),
+            line: line_of(name.span().start),
         };
-        let name = key.get_ref().as_ref();
+        let name = name.get_ref().as_ref();
         let Some(spec) = spec(name) else {
             return Err(ConfigError::about(
                 format!("{name:?} ({source})"),
@@ -76,7 +88,7 @@ pub(super) fn from_file(path: &Path) -> Result<(Layer, Vec<NamedNamespace>), Con
         })?;
         layer.insert(spec.name, Texts { texts, source });
     }
-    Ok((layer, namespaces))
+    Ok((layer, tables))
 }
 
 /// Reads the layer of the environment; an empty variable counts as not set.

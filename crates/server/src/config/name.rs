@@ -30,6 +30,13 @@ pub enum OriginRule {
     Exact(Origin),
 }
 
+impl OriginRule {
+    /// Whether pages of anybody are among those: every page, or one in a frame without an origin.
+    pub(super) fn is_anybody(&self) -> bool {
+        *self == Self::Any || self.show() == "null"
+    }
+}
+
 impl Value for OriginRule {
     fn parse(text: &str) -> Result<Self, Problem> {
         let remedy = "write scheme://host[:port], such as https://app.example.com, or any";

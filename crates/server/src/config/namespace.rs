@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use holdwire_hub::{ChannelName, Namespace, Namespaces, Retention, SlowConsumer};
+use holdwire_hub::{Access, ChannelName, Namespace, Namespaces, Retention, SlowConsumer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,9 +13,17 @@ use super::{ConfigError, Problem, Source};
 /// The key of the file under which namespaces stand.
 pub(super) const NAMESPACES: &str = "namespaces";
 
+/// The key that says who may use the channels.
+const ACCESS: &str = "access";
+
 /// The keys of a namespace, each with its default and what it says, in the order in which they
 /// are shown.
 pub const NAMESPACE_KEYS: &[(&str, &str, &str)] = &[
+    (
+        ACCESS,
+        "auto",
+        "who may use the channels: anyone, user, token; auto for user where the server has keys, else anyone",
+    ),
     ("history", "0", "the most publications that are kept"),
     ("history-bytes", "1MiB", "the most bytes of their payloads"),
     ("history-age", "10m", "for how long each is kept"),
@@ -50,6 +58,37 @@ impl NamedNamespace {
     /// has named any. One is for chats; the other keeps so little that a gap is soon seen.
     fn trials() -> Vec<Self> {
         [("brief", "10"), ("chat", "1000")].map(Self::trial).into()
+    }
+
+    /// Says who may use the channels, now that it is known whether the server has keys.
+    ///
+    /// # Errors
+    /// When whoever may use them would need a token, and nobody can have one.
+    pub(super) fn settle_access(&mut self, has_keys: bool) -> Result<(), ConfigError> {
+        let found = self.effective.iter_mut().find(|(key, ..)| *key == ACCESS);
+        let Some((_, text, source)) = found else {
+            return Ok(());
+        };
+        match (text.as_str(), has_keys) {
+            ("auto", true) => {
+                self.namespace.access = Access::User;
+                "user".clone_into(text);
+            }
+            ("auto", false) => "anyone".clone_into(text),
+            ("user" | "token", false) => {
+                return Err(ConfigError::value(
+                    &format!("{NAMESPACES}.{}.{ACCESS}", self.name),
+                    text,
+                    source,
+                    Problem::new(
+                        "there are no keys, so nobody has a token",
+                        "add a table [keys.NAME] or token-jwks, or write anyone",
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn trial((name, history): (&str, &str)) -> Self {
@@ -121,7 +160,7 @@ pub(super) fn read(
     Ok(all)
 }
 
-fn table<'a, 'b>(
+pub(super) fn table<'a, 'b>(
     about: &str,
     value: &'a Spanned<DeValue<'b>>,
     source: &Source,
@@ -132,14 +171,19 @@ fn table<'a, 'b>(
             format!("{about} ({source})"),
             Problem::new(
                 format!("this is a {}, not a table", other.type_str()),
-                "write [namespaces.NAME] and its keys below",
+                format!("write [{}.NAME] and its keys below", root(about)),
             ),
         )),
     }
 }
 
+/// The table that something stands in.
+fn root(about: &str) -> &str {
+    about.split('.').next().unwrap_or(about)
+}
+
 /// A value as the text that its key takes.
-fn text(value: &DeValue<'_>) -> String {
+pub(super) fn text(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -201,6 +245,19 @@ impl Reader {
         let namespace = &mut self.namespace;
         let retention = &mut namespace.retention;
         Ok(match key {
+            ACCESS => {
+                namespace.access = match text {
+                    // What it is, is settled when it is known whether there are keys.
+                    "auto" | "anyone" => Access::Anyone,
+                    "user" => Access::User,
+                    "token" => Access::Token,
+                    _ => {
+                        let what = "this is not who may use the channels";
+                        return Err(Problem::new(what, "write auto, anyone, user or token"));
+                    }
+                };
+                text.to_owned()
+            }
             "history" => {
                 retention.publications = count(text, 0)?;
                 retention.publications.to_string()

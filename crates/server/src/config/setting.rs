@@ -47,6 +47,7 @@ impl SettingSpec {
 
 const LISTENING: &str = "Listening";
 const WEBSOCKET: &str = "WebSocket";
+const TOKENS: &str = "Tokens";
 const LIMITS: &str = "Limits";
 const DEADLINES: &str = "Deadlines";
 const LOGGING: &str = "Logging";
@@ -165,6 +166,49 @@ pub const SETTINGS: &[SettingSpec] = &[
         default: &["false"],
         help: "Lets whoever opens the page on / end the whole server by a button, to watch a \
                drain; never where others depend on it",
+    },
+    SettingSpec {
+        name: "token-jwks",
+        group: TOKENS,
+        arity: Arity::One,
+        value_name: "FILE|URL",
+        default: &[],
+        help: "A key set that tokens are verified with, beside the keys of the file: read again every \
+               10 minutes, and when a token names a key that is not in it",
+    },
+    SettingSpec {
+        name: "token-audience",
+        group: TOKENS,
+        arity: Arity::List,
+        value_name: "NAME",
+        default: &[],
+        help: "For whom a token must be (aud): one of these; one that is for somebody is refused when \
+               none is named",
+    },
+    SettingSpec {
+        name: "token-issuer",
+        group: TOKENS,
+        arity: Arity::List,
+        value_name: "NAME",
+        default: &[],
+        help: "By whom a token must be (iss): one of these; by anybody when none is named",
+    },
+    SettingSpec {
+        name: "token-leeway",
+        group: TOKENS,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["30s"],
+        help: "How much clocks may differ, and how long a connection may outlive its token while a \
+               fresh one is on its way",
+    },
+    SettingSpec {
+        name: "token-cookie",
+        group: TOKENS,
+        arity: Arity::One,
+        value_name: "NAME",
+        default: &[],
+        help: "The cookie that has the token of a page under /ws/, when its query has none",
     },
     SettingSpec {
         name: "max-message",

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use holdwire_hub::Access;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
@@ -215,12 +216,16 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 
 /// What `/chat` says where pages cannot chat.
 const NO_CHAT: &str =
-    "there is no chat here: it needs [namespaces.chat] with publish and presence\n";
+    "there is no chat here: it needs [namespaces.chat] with publish and presence, for anyone\n";
 
-/// Whether pages may publish in this namespace and see each other.
+/// Whether pages may publish in this namespace and see each other, without a token.
 fn is_shared(config: &ServeConfig, name: &str) -> bool {
     let named = config.namespaces.iter().find(|named| named.name == name);
-    named.is_some_and(|named| named.namespace.publish && named.namespace.presence)
+    named.is_some_and(|named| {
+        let namespace = &named.namespace;
+        let is_open = namespace.access == Access::Anyone;
+        is_open && namespace.publish && namespace.presence
+    })
 }
 
 /// The page of this start, without the parts that are not shown.

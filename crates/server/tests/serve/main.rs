@@ -21,4 +21,5 @@ mod robustness;
 mod running;
 mod signals;
 mod tls;
+mod tokens;
 mod trouble;
