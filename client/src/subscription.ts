@@ -57,6 +57,8 @@ export interface Member {
   readonly client: string;
   /** Its user; empty for nobody in particular. */
   readonly user: string;
+  /** What else its token says of the user: any JSON value. */
+  readonly info?: any;
 }
 
 /** Somebody has joined or left. */

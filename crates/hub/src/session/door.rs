@@ -295,7 +295,7 @@ impl Parts {
             publisher: name,
             window_ms: milliseconds(WINDOW),
             expires: ttl.is_some(),
-            ttl: ttl.map(|left| left.as_secs()),
+            ttl: ttl.map(seconds),
         };
         self.holder = Some(Holder {
             identity,
@@ -326,7 +326,7 @@ impl Parts {
         if let Some(holds) = holds {
             self.expire_after(holds);
         }
-        Ok(holds.map(|holds| holds.as_secs()))
+        Ok(holds.map(seconds))
     }
 
     /// The client goes when it has no fresh token by then, or a grace later.
@@ -402,6 +402,12 @@ fn put(inbox: &Mutex<Vec<Arrival>>, arrival: Arrival, remote: &Remote) {
         .unwrap_or_else(PoisonError::into_inner)
         .push(arrival);
     remote.wake();
+}
+
+/// Whole seconds, never none: who is told none has no reason to hurry.
+fn seconds(duration: Duration) -> u64 {
+    let begun = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(begun).max(1)
 }
 
 fn milliseconds(duration: Duration) -> u64 {
