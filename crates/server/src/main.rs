@@ -13,7 +13,7 @@ use holdwire_server::cli::{Cli, Command, NoCommand, TokenCommand};
 use holdwire_server::config::{ConfigError, ServeConfig, ServeFlags};
 use holdwire_server::connect::{Failure, connect};
 use holdwire_server::log;
-use holdwire_server::serve::{serve, tls};
+use holdwire_server::serve::{key_set, serve, tls};
 use holdwire_server::token::{check_token, make_token};
 
 fn main() -> ExitCode {
@@ -48,6 +48,7 @@ fn run_serve(flags: &ServeFlags) -> Result<ExitCode, ConfigError> {
     let config = ServeConfig::load(flags, &|name| std::env::var_os(name))?;
     if flags.check_config {
         tls(&config)?;
+        key_set(&config)?;
         return Ok(print(&check_config::report(&config)));
     }
     log::start(config.log.value, std::env::var_os("RUST_LOG"))?;

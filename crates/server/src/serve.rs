@@ -177,6 +177,21 @@ fn build(
     }
 }
 
+/// Reads the key set, if it is a file: one at a URL may not be there yet.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn key_set(config: &ServeConfig) -> Result<(), ConfigError> {
+    if !matches!(config.token_jwks.as_ref(), Some(SetSource::File(_))) {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(broken)?;
+    runtime.block_on(verifier(config)).map(drop)
+}
+
 /// What verifies tokens, when the server has keys; its key set is read, and kept fresh.
 ///
 /// A set that others keep may not be there yet: the server starts all the same.

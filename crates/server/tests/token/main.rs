@@ -9,6 +9,7 @@ mod client;
 mod command;
 #[path = "../common/mod.rs"]
 mod common;
+mod configuring;
 mod refusing;
 
 use std::sync::Arc;

@@ -193,3 +193,17 @@ fn no_word_about_a_refusal_repeats_the_token() {
     let words: std::collections::HashSet<_> = Refusal::ALL.map(Refusal::word).into();
     assert_eq!(words.len(), Refusal::ALL.len());
 }
+
+#[test]
+fn a_token_that_was_changed_anywhere_is_refused() {
+    let own = secret("own");
+    let good = signed(&own, json!({"sub": "ann", "channels": ["chat:a"]}));
+    for at in 0..good.len() {
+        for other in ["A", "z", "-", ".", "=", " ", ""] {
+            let changed = format!("{}{other}{}", &good[..at], &good[at + 1..]);
+            if changed != good {
+                assert!(refusal(&[&own], &changed).is_some(), "{changed}");
+            }
+        }
+    }
+}
