@@ -10,6 +10,7 @@ mod command;
 #[path = "../common/mod.rs"]
 mod common;
 mod configuring;
+mod fetching;
 mod refusing;
 
 use std::sync::Arc;
