@@ -125,6 +125,10 @@ async fn whoever_goes_on_purpose_leaves_at_once(shards: usize) {
         let (_, again) = Speaker::connect(&site, session).await;
         assert_eq!(again["resumed"], false);
         watcher.client.close().await;
+        // The next watcher is not to be told of this one.
+        while !site.hub.members(&site.channel).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
