@@ -87,7 +87,9 @@ impl Machine {
 
     /// Takes a binary message, which is none.
     pub(crate) fn handle_binary(&mut self, driver: &mut impl Driver) {
-        self.close(NO_COMMAND, "commands are text messages", driver);
+        if self.state != State::Over {
+            self.close(NO_COMMAND, "commands are text messages", driver);
+        }
     }
 
     /// What the driver was asked for is there.
