@@ -420,7 +420,8 @@ impl Machine {
     }
 
     fn not_subscribed(&mut self, channel: &ChannelName, error: &Error, now: Instant) {
-        let code = if error.temporary { 2500 } else { 2000 } + error.code;
+        let base: u16 = if error.temporary { 2500 } else { 2000 };
+        let code = base.saturating_add(error.code);
         self.unsubscribed(channel, code, error.message.clone(), now);
     }
 
@@ -489,9 +490,13 @@ impl Machine {
                 return self.publishing.put_off(serial, now + AGAIN);
             }
             (None, Some(error)) if error.code == Fault::Hole as u16 => {
-                return self
+                if self
                     .publishing
-                    .renumber(serial, error.expected.unwrap_or(1));
+                    .renumber(serial, error.expected.unwrap_or(1))
+                {
+                    return;
+                }
+                Outcome::Unknown
             }
             (None, Some(error)) => Outcome::Failed(error),
             (None, None) => return,

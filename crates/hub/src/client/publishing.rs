@@ -136,11 +136,13 @@ impl Publishing {
     }
 
     /// The server wants this number next in the channel: those that it cannot have are numbered
-    /// anew, and all are sent again.
-    pub(super) fn renumber(&mut self, serial: Serial, expected: u64) {
-        let Some(channel) = self.find(serial).map(|item| item.channel.clone()) else {
-            return;
+    /// anew, and all are sent again. False when this publication leaves none out.
+    pub(super) fn renumber(&mut self, serial: Serial, expected: u64) -> bool {
+        let leaves_out = |item: &&mut Item| (1..=item.number).contains(&expected);
+        let Some(item) = self.find(serial).filter(leaves_out) else {
+            return false;
         };
+        let channel = item.channel.clone();
         let mut next = expected;
         for item in self.of(&channel) {
             item.id = None;
@@ -150,6 +152,7 @@ impl Publishing {
             }
         }
         self.last.insert(channel, next - 1);
+        true
     }
 
     /// Forgets those that were first sent so long ago that nobody knows what has become of them.

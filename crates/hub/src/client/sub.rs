@@ -145,7 +145,13 @@ impl Sub {
             position,
             recovered: subscribed.recovered,
         }];
-        events.extend(subscribed.gap.as_ref().and_then(gap).map(Event::Gap));
+        // A gap leads to where it begins, whatever else it says.
+        let gap = subscribed.gap.as_ref().and_then(gap).map(|gap| Gap {
+            to: position.offset,
+            epoch: position.epoch,
+            ..gap
+        });
+        events.extend(gap.map(Event::Gap));
         events
     }
 
