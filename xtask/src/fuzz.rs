@@ -13,7 +13,7 @@ use crate::process::Runner;
 use crate::workspace::{Workspace, array, text};
 
 /// How long each target runs in the gate.
-const SHORT: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_secs(6);
 
 /// One input that takes longer is a finding: a peer could hold a thread with it.
 const SECONDS_PER_INPUT: u32 = 10;

@@ -21,8 +21,10 @@ pub use self::handle::{
 pub use self::sub::Event;
 pub use self::subscription::{Subscription, Wants};
 
-/// What a simulation drives.
-#[cfg(test)]
-pub(crate) mod simulated {
-    pub(crate) use super::machine::{Machine, News, Outcome, Serial};
+/// What a simulation and the fuzz targets drive.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod driven {
+    #[cfg(test)]
+    pub(crate) use super::machine::Outcome;
+    pub(crate) use super::machine::{Ask, Event, Machine, News, Serial};
 }

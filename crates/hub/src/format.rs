@@ -60,7 +60,7 @@ impl Format {
     }
 
     /// A publication as a message.
-    fn publication(self, at: &Place<'_>) -> Message {
+    pub(crate) fn publication(self, at: &Place<'_>) -> Message {
         match (self.encoding(), &at.publication.payload) {
             (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Message::Text(text.clone()),
             (Self::Raw, Payload::Binary(bytes)) => Message::Binary(bytes.clone()),

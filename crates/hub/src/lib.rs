@@ -6,6 +6,9 @@
 
 pub mod client;
 pub mod engine;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(feature = "contract")]
 pub mod model;
 pub mod plain;

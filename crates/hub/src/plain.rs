@@ -6,7 +6,7 @@
 
 mod entrance;
 mod guard;
-mod json;
+pub(crate) mod json;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -60,11 +60,11 @@ pub fn endpoint(hub: &Hub, policy: impl Policy) -> Endpoint {
     })
 }
 
-/// What a simulation drives.
-#[cfg(test)]
-pub(crate) mod simulated {
-    pub(crate) use super::driver::{Ask, Driver, Verdict, Wanted, Welcome};
-    pub(crate) use super::machine::Machine;
+/// What a simulation and the fuzz targets drive.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod driven {
+    pub(crate) use super::driver::{Ask, Driver, Outcome, Verdict, Wanted, Welcome};
+    pub(crate) use super::machine::{CHANNELS, Machine};
     pub(crate) use super::policy::Denied;
     pub(crate) use super::sub::Key;
     pub(crate) use crate::wire::Connected;

@@ -10,7 +10,7 @@ use crate::format;
 use crate::publication::Payload;
 
 /// Why something was not published: a code and words in JSON, the end of the connection in raw.
-pub(super) struct Refused {
+pub(crate) struct Refused {
     pub(super) code: u16,
     pub(super) close: CloseCode,
     pub(super) message: Cow<'static, str>,
@@ -63,7 +63,7 @@ impl From<Refused> for String {
 }
 
 /// What is published when this text comes.
-pub(super) fn payload(text: &str) -> Result<Payload, Refused> {
+pub(crate) fn payload(text: &str) -> Result<Payload, Refused> {
     let wrong = |error: serde_json::Error| Refused::not_json(format!("no JSON: {error}"));
     let value: &RawValue = serde_json::from_str(text).map_err(wrong)?;
     if value.get().starts_with('"') {

@@ -18,7 +18,7 @@ use crate::namespaces::Namespaces;
 use crate::position::Position;
 use crate::publication::Publication;
 use crate::reading::{Reading, Reason, Since};
-use crate::session::simulated::{
+use crate::session::driven::{
     Ask, Connected, Denied, Driver, Key, Machine, Verdict, Wanted, Welcome,
 };
 use crate::wire::{Connect, Rpc};

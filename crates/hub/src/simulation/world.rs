@@ -8,7 +8,7 @@ use super::checking::{Reader, Truth};
 use super::random::Random;
 use super::server::{Node, Session};
 use crate::channel::{ChannelName, Namespace};
-use crate::client::simulated::{Machine, News, Outcome, Serial};
+use crate::client::driven::{Machine, News, Outcome, Serial};
 use crate::engine::Publish;
 use crate::log::Retention;
 use crate::namespaces::Namespaces;
