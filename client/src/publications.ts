@@ -1,3 +1,4 @@
+import type { Milliseconds } from "./backoff.js";
 import type { Commands, Fault } from "./commands.js";
 import { LATER } from "./subscriptions.js";
 
@@ -10,8 +11,11 @@ export type Outcome =
   /** It was sent, and nobody can tell any more whether it is in the log. */
   | { readonly unknown: true };
 
-/** The server remembers publishers for `window_ms`; what is older by all but this is let go. */
-const MARGIN = 30_000;
+/**
+ * Nothing is repeated so long before the server may have forgotten its publisher: longer than a
+ * message can lie in a half-open line before the heartbeat gives that up, which are 45 s.
+ */
+const MARGIN: Milliseconds = 60_000;
 
 /** A publication with this number was taken before, but where it is is not known any more. */
 const TOO_OLD = 151;

@@ -25,8 +25,9 @@ pub(crate) use super::sub::{Event, Told};
 /// After how long something is tried again that the server could not do.
 pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
-/// Publications are not repeated so long before the server may have forgotten them.
-const MARGIN: Duration = Duration::from_secs(30);
+/// Publications are not repeated so long before the server may have forgotten them: longer than a
+/// message can lie in a half-open line before the heartbeat gives that up, which are 45 s.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// Commands without a reply.
 const UNDER_WAY: usize = 64;
