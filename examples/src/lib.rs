@@ -9,6 +9,9 @@ mod guides {
     #[doc = include_str!("../../docs/guide/client.md")]
     struct Client;
 
+    #[doc = include_str!("../../docs/guide/channels.md")]
+    struct Channels;
+
     #[doc = include_str!("../../docs/guide/heartbeat.md")]
     struct Heartbeat;
 

@@ -63,6 +63,7 @@ fn guides_show_the_smallest_programs_as_they_are() {
     for (guide, path) in [
         (include_str!("../../docs/guide/server.md"), "server.rs"),
         (include_str!("../../docs/guide/client.md"), "client.rs"),
+        (include_str!("../../docs/guide/channels.md"), "channels.rs"),
     ] {
         let (_, rest) = guide.split_once("```rust,no_run\n").expect("a program");
         let (code, _) = rest.split_once("```").expect("its end");
