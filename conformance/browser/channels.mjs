@@ -24,7 +24,7 @@ async function open(browser, url) {
 }
 
 /** Publishes these in a page of its own and waits until all of them have come back. */
-const publish = (page, channel, values) =>
+export const publish = (page, channel, values) =>
   page.evaluate(
     ([url, all]) =>
       new Promise((resolve, reject) => {

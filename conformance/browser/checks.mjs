@@ -3,6 +3,7 @@
 import { chromium } from "playwright-core";
 import { check, done, settings } from "../report.mjs";
 import { checkChannels } from "./channels.mjs";
+import { checkPackaged } from "./packaged.mjs";
 import { checkPages } from "./pages.mjs";
 import { checkSockets } from "./sockets.mjs";
 import { checkTrouble } from "./trouble.mjs";
@@ -23,6 +24,7 @@ try {
   await checkSockets(browser, check);
   await checkPages(browser, check);
   await checkChannels(browser, check);
+  await checkPackaged(browser, check);
   await checkTrouble(browser, check);
 } finally {
   await browser.close();

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import http.server
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -45,6 +46,16 @@ def fixtures():
         server.server_close()
 
 
+def packaged():
+    """The module of the npm package, built from the present sources."""
+    client = harness.REPOSITORY / "client"
+    module = client / "dist" / "client.js"
+    newest = max(source.stat().st_mtime for source in client.glob("src/*.ts"))
+    if not module.exists() or module.stat().st_mtime < newest:
+        subprocess.run(["node", client / "scripts" / "build.mjs"], check=True)
+    return module
+
+
 async def suite(checks):
     from certificates import certificate
 
@@ -75,6 +86,7 @@ async def suite(checks):
                 "full": [full.url("", host="localhost"), full_tls.url("", host="localhost")],
                 "plainPage": plain.page("", host="localhost"),
                 "securePage": tls.page("", host="localhost"),
+                "packaged": str(packaged()),
                 "example": (harness.REPOSITORY / "examples/browser/chat.html").as_uri(),
                 "spare": harness.free_port(),
                 "pictures": str(harness.REPOSITORY / "target" / "browser"),
