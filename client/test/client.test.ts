@@ -216,3 +216,125 @@ test("a bound that is no positive number, a place that is none and data that is 
   assert.throws(() => client.subscribe("chat:a"), /subscribed/);
   assert.ok((await fail(client.publish("chat:a", undefined))) instanceof TypeError);
 });
+
+/** A client with a new token each time that one is asked for, heartbeats off. */
+function tokens(world: World, token: () => Promise<string>): Client {
+  return new Client("ws://a.example/connection", { WebSocket: world.class, heartbeat: false, token });
+}
+
+/** The server takes the client in, for so many seconds. */
+function admits(line: FakeWebSocket, ttl: number): void {
+  const { id } = sent(line).at(-1);
+  says(line, { id, connect: { ...WELCOME, publisher: "p1", window_ms: 300_000, expires: true, ttl } });
+}
+
+const last = (line: FakeWebSocket) => sent(line).at(-1);
+
+test("a token is renewed when a fifth of its time is left, and so is the next one", async () => {
+  const world = newWorld();
+  let count = 0;
+  const client = tokens(world, async () => `token ${++count}`);
+  const line = await world.open();
+  assert.equal(last(line).connect.token, "token 1");
+  admits(line, 100);
+
+  await world.pass(79_999);
+  assert.equal(line.sent.length, 1);
+  await world.pass(1);
+  assert.deepEqual(last(line).refresh, { token: "token 2" });
+  says(line, { id: last(line).id, refresh: { expires: true, ttl: 10 } });
+  await world.pass(7_999);
+  assert.equal(line.sent.length, 2);
+  await world.pass(1);
+
+  assert.deepEqual(last(line).refresh, { token: "token 3" });
+  assert.deepEqual([client.isConnected, world.sockets.length], [true, 1]);
+});
+
+test("a token that holds for ever from now on is not renewed", async () => {
+  const world = newWorld();
+  const client = tokens(world, async () => "token");
+  const line = await world.open();
+  admits(line, 100);
+  await world.pass(80_000);
+
+  says(line, { id: last(line).id, refresh: { expires: false } });
+  await world.pass(1_000_000);
+
+  assert.deepEqual([line.sent.length, client.isConnected], [2, true]);
+});
+
+test("a token that has expired on the way is replaced on the same connection, once", async () => {
+  const world = newWorld();
+  let count = 0;
+  const client = tokens(world, async () => `token ${++count}`);
+  const errors: CommandError[] = [];
+  client.onerror = ({ error }) => errors.push(error as CommandError);
+  const line = await world.open();
+  const expired = () => says(line, { id: last(line).id, error: { code: 109, message: "expired" } });
+
+  expired();
+  await world.settle();
+  assert.deepEqual(sent(line).map(({ connect }) => connect.token), ["token 1", "token 2"]);
+  assert.deepEqual(errors, []);
+  expired();
+  await world.settle();
+
+  assert.deepEqual(errors.map(({ known, code }) => [known, code]), [["refused", 109]]);
+  assert.deepEqual([line.sent.length, client.state, world.sockets.length], [2, "stopped", 1]);
+});
+
+test("a token that was replaced once may be replaced again on the next connection", async () => {
+  const world = newWorld();
+  let count = 0;
+  const client = tokens(world, async () => `token ${++count}`);
+  for (const expected of [2, 4]) {
+    const line = await world.open();
+    says(line, { id: last(line).id, error: { code: 109, message: "expired" } });
+    await world.settle();
+    assert.equal(last(line).connect.token, `token ${expected}`);
+    admits(line, 100);
+    assert.equal(client.isConnected, true);
+    line.ends();
+    await world.attempt();
+  }
+});
+
+test("a fixed token that has expired is told, and not shown again on that connection", async () => {
+  const world = newWorld();
+  const client = new Client("ws://a.example/connection", { WebSocket: world.class, heartbeat: false, token: "old" });
+  const errors: CommandError[] = [];
+  client.onerror = ({ error }) => errors.push(error as CommandError);
+  const line = await world.open();
+
+  says(line, { id: 1, error: { code: 109, message: "expired" } });
+  await world.pass(60_000);
+
+  assert.deepEqual(errors.map(({ known, code }) => [known, code]), [["refused", 109]]);
+  assert.deepEqual([line.sent.length, client.isConnected], [1, false]);
+});
+
+test("a renewal that fails changes nothing before the server closes, and then another token is asked for", async () => {
+  for (const fails of ["here", "there"]) {
+    const world = newWorld();
+    let count = 0;
+    const client = tokens(world, async () => {
+      if (++count === 2 && fails === "here") throw new Error("no token");
+      return `token ${count}`;
+    });
+    const errors: unknown[] = [];
+    client.onerror = ({ error }) => errors.push((error as Error).message);
+    const line = await world.open();
+    admits(line, 100);
+    await world.pass(80_000);
+    if (fails === "there") says(line, { id: last(line).id, error: { code: 109, message: "expired" } });
+    await world.pass(19_000);
+    assert.deepEqual([client.isConnected, count, errors], [true, 2, fails === "here" ? ["no token"] : []]);
+
+    line.ends(4401);
+    await world.attempt();
+    const next = await world.open();
+
+    assert.equal(last(next).connect.token, "token 3");
+  }
+});
