@@ -136,6 +136,7 @@ test("text, JSON and bytes come as they were published, with presence and histor
     const told = record(room);
     const joins: string[] = [];
     room.onjoin = ({ client }) => joins.push(client);
+    await until(() => room.position !== undefined);
     const other = writer.subscribe("chat:a", { presence: true });
     await until(() => other.position !== undefined && joins.includes(writer.id as string));
     const { position } = await writer.publish("chat:a", "text");
@@ -213,6 +214,8 @@ test("a server that was killed has another log, and says so before the next publ
     await until(() => told.length === 1);
     const before = room.position;
     await kill(child);
+    // What is sent on the dying line has an unknown outcome.
+    await until(() => !client.isConnected);
     const waiting = client.publish("chat:a", "meanwhile");
     ({ child } = await serve(port));
 
