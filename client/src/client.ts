@@ -377,6 +377,7 @@ export class Client extends Emitter<ClientEventMap> {
   ): Promise<Outcome> {
     const size = new TextEncoder().encode(text).length;
     if (this.#isStopped) throw refused(STOPPED);
+    if (size > this.#bounds.bytes) throw new CommandError("unsent", "larger than the outbox", false);
     if (this.#messages >= this.#bounds.messages || this.#bytes + size > this.#bounds.bytes) {
       throw new CommandError("unsent", "too much waits for an answer", true);
     }

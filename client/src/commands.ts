@@ -6,6 +6,9 @@ export interface Fault {
   readonly expected?: number;
 }
 
+/** The error code for what is more than a limit. */
+const TOO_MUCH = 106;
+
 /** Takes the reply to a command: what its member says, or what is wrong. */
 export type Answered = (result: any, fault: Fault | undefined) => void;
 
@@ -20,6 +23,8 @@ const MOST = 64;
 export class Commands {
   /** The time of what is being handled. */
   now = 0;
+  /** Bytes of a message that the server takes. */
+  most = Infinity;
   #lastId = 0;
   #pending = new Map<number, Answered>();
 
@@ -30,11 +35,21 @@ export class Commands {
     return this.#pending.size < MOST;
   }
 
+  /** What is wrong with a command that the server would not answer but close the connection. */
+  excess(name: string, members: string): Fault | undefined {
+    const text = command(this.#lastId + 1, name, members);
+    // No character takes more bytes than this.
+    if (3 * text.length <= this.most) return undefined;
+    const bytes = new TextEncoder().encode(text).length;
+    const message = `${bytes} bytes are more than the server takes: ${this.most}`;
+    return bytes > this.most ? { code: TOO_MUCH, message } : undefined;
+  }
+
   /** Sends a command, whose members are JSON, and returns its id. */
   send(name: string, members: string, answered: Answered): number {
     const id = ++this.#lastId;
     this.#pending.set(id, answered);
-    this.write(`{"id":${id},"${name}":${members}}`);
+    this.write(command(id, name, members));
     return id;
   }
 
@@ -50,3 +65,5 @@ export class Commands {
     this.#pending.clear();
   }
 }
+
+const command = (id: number, name: string, members: string) => `{"id":${id},"${name}":${members}}`;

@@ -87,11 +87,15 @@ export class Publications {
     for (const numbers of this.#channels.values()) {
       if (numbers.retryAt <= this.commands.now) numbers.retryAt = 0;
     }
+    const excess: [Publication, Outcome][] = [];
     for (const publication of this.#waiting) {
-      if (!this.commands.hasRoom) return;
+      if (!this.commands.hasRoom) break;
       const numbers = this.#numbersOf(publication.channel);
-      if (!publication.id && !numbers.retryAt) this.#send(publication, numbers);
+      if (publication.id || numbers.retryAt) continue;
+      const failed = this.#send(publication, numbers);
+      if (failed) excess.push([publication, publication.sentAt === undefined ? { failed } : { unknown: true }]);
     }
+    for (const [publication, outcome] of excess) this.#settle(publication, outcome);
   }
 
   /** Nothing is sent any more. Tells `unsent` of what never was, unknown of the others. */
@@ -108,16 +112,21 @@ export class Publications {
     return numbers;
   }
 
-  #send(publication: Publication, numbers: Numbers): void {
-    publication.n ||= ++numbers.last;
+  /** Sends it, or says why it cannot be sent; then its number is that of the next one. */
+  #send(publication: Publication, numbers: Numbers): Fault | undefined {
+    const n = publication.n || numbers.last + 1;
+    const members = `${publication.members},"n":${n}}`;
+    const excess = this.commands.excess("publish", members);
+    if (excess) return excess;
+    if (!publication.n) publication.n = numbers.last = n;
     publication.sentAt ??= this.commands.now;
-    const members = `${publication.members},"n":${publication.n}}`;
     const id = this.commands.send("publish", members, (reply, fault) => {
       if (!fault) return this.#settle(publication, { published: reply });
       // It has been sent again since: that reply counts.
       if (publication.id === id) this.#refused(publication, fault);
     });
     publication.id = id;
+    return undefined;
   }
 
   #refused(publication: Publication, fault: Fault): void {

@@ -218,6 +218,7 @@ export class Session {
     this.#session = reply.session;
     this.#publisher = reply.publisher;
     this.#window = reply.window_ms ?? Infinity;
+    this.#commands.most = reply.max_message ?? Infinity;
     this.#pingAt = now + PING;
     this.#lasts(reply.ttl);
     if (reply.publisher !== publisher) this.#publications.forget();
@@ -241,6 +242,11 @@ export class Session {
     while (this.#questions.length && this.#commands.hasRoom) {
       const question = this.#questions.shift() as Question;
       const { name, members, done } = question;
+      const failed = this.#commands.excess(name, members);
+      if (failed) {
+        done({ failed });
+        continue;
+      }
       this.#asked.add(question);
       this.#commands.send(name, members, (answer, failed) => {
         this.#asked.delete(question);

@@ -42,7 +42,7 @@ const FLAWS: Record<string, [string, string, string]> = {
     "cursor.retryAt = this.commands.now + LATER;",
     "",
   ],
-  "what is sent again has a new number": ["publications", "publication.n ||=", "publication.n ="],
+  "what is sent again has a new number": ["publications", "publication.n || numbers.last + 1", "numbers.last + 1"],
   "what is not answered is not sent again": [
     "publications",
     "for (const publication of this.#waiting) publication.id = 0;",

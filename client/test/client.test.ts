@@ -66,6 +66,8 @@ test("what is beyond the bounds of the outbox fails at once, and there is room a
 
   const { known, isTemporary } = await fail(client.publish("chat:a", 3));
   assert.deepEqual([known, isTemporary], ["unsent", true]);
+  const never = await fail(client.publish("chat:a", "x".repeat(1 << 20)));
+  assert.deepEqual([never.known, never.isTemporary], ["unsent", false]);
   says(world.line, { id: 2, publish: { epoch: "e.0", offset: 1 } });
   await first;
   void client.publish("chat:a", 4);
@@ -337,4 +339,23 @@ test("a renewal that fails changes nothing before the server closes, and then an
 
     assert.equal(last(next).connect.token, "token 3");
   }
+});
+
+test("what is larger than the server takes is refused at once, and the connection goes on", async () => {
+  const world = newWorld();
+  const client = new Client("ws://a.example/connection", { WebSocket: world.class });
+  const early = fail(client.publish("chat:a", "ä".repeat(100)));
+  const line = await world.open();
+  says(line, { id: 1, connect: { ...WELCOME, publisher: "p1", window_ms: 300_000, max_message: 200 } });
+  const late = fail(client.rpc("add", "ä".repeat(100)));
+  const small = client.publish("chat:a", "small");
+
+  for (const { known, code, isTemporary, message } of [await early, await late]) {
+    assert.deepEqual([known, code, isTemporary], ["refused", 106, false]);
+    assert.match(message, /^2\d\d bytes are more than the server takes: 200$/);
+  }
+  assert.deepEqual(last(line), { id: 2, publish: { channel: "chat:a", data: "small", n: 1 } });
+  says(line, { id: 2, publish: { epoch: "e.0", offset: 1 } });
+  assert.equal((await small).position.offset, 1);
+  assert.deepEqual([client.outbox, line.sent.length], [{ messages: 0, bytes: 0 }, 2]);
 });

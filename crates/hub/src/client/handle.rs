@@ -84,7 +84,7 @@ pub struct Receipt(oneshot::Receiver<Result<Published, Unpublished>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unpublished {
-    /// The server refused it; nothing was published.
+    /// The server refused it, or it is larger than the server takes (code 106); nothing was published.
     Refused {
         /// The error code of the protocol.
         code: u16,

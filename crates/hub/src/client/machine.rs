@@ -101,6 +101,8 @@ pub(crate) struct Machine {
     session: Option<String>,
     publisher: Option<String>,
     window: Duration,
+    /// Bytes of a message that the server takes, as it has said.
+    max_message: Option<u64>,
     subs: BTreeMap<ChannelName, Sub>,
     publishing: Publishing,
     /// Questions that were not sent.
@@ -291,14 +293,34 @@ impl Machine {
         self.publishing.waiting()
     }
 
-    fn command(&mut self, mut command: Command, sent: Sent) -> u64 {
-        self.ids += 1;
-        command.id = self.ids;
-        self.sent.insert(self.ids, sent);
+    fn command(&mut self, command: Command, sent: Sent) {
+        let text = self.next_text(command);
+        self.send(text, sent);
+    }
+
+    /// The next command as it is sent.
+    fn next_text(&self, mut command: Command) -> String {
+        command.id = self.ids + 1;
         // Strings, numbers and raw values always have a JSON form.
-        let text = serde_json::to_string(&command).unwrap_or_default();
+        serde_json::to_string(&command).unwrap_or_default()
+    }
+
+    fn send(&mut self, text: String, sent: Sent) -> u64 {
+        self.ids += 1;
+        self.sent.insert(self.ids, sent);
         self.output.push_back(text);
         self.ids
+    }
+
+    /// Why the server would close the connection instead of an answer.
+    fn excess(&self, text: &str) -> Option<Error> {
+        let (bytes, most) = (text.len() as u64, self.max_message?);
+        (bytes > most).then(|| Error {
+            code: Fault::Limit as u16,
+            message: format!("{bytes} bytes are more than the server takes: {most}"),
+            temporary: false,
+            expected: None,
+        })
     }
 
     /// Sends what waits for a connection, for its time or for room.
@@ -325,13 +347,29 @@ impl Machine {
             let Some((ask, command)) = self.questions.pop_front() else {
                 break;
             };
-            self.command(command, Sent::Question(ask));
+            let text = self.next_text(command);
+            if let Some(error) = self.excess(&text) {
+                let answer = Err(Trouble::Refused(error));
+                self.news.push_back(News::Answered(ask, answer));
+                continue;
+            }
+            self.send(text, Sent::Question(ask));
         }
         while self.sent.len() < UNDER_WAY {
             let Some((serial, command)) = self.publishing.next(now).map(published) else {
                 break;
             };
-            let id = self.command(command, Sent::Publish(serial));
+            let text = self.next_text(command);
+            if let Some(error) = self.excess(&text) {
+                let outcome = if self.publishing.withdraw(serial) {
+                    Outcome::Failed(error)
+                } else {
+                    Outcome::Unknown
+                };
+                self.news.push_back(News::Published(serial, outcome));
+                continue;
+            }
+            let id = self.send(text, Sent::Publish(serial));
             self.publishing.sent(serial, id, now);
         }
     }
@@ -375,6 +413,7 @@ impl Machine {
         self.link = Link::Connected;
         self.session = Some(connected.session);
         self.window = Duration::from_millis(connected.window_ms);
+        self.max_message = connected.max_message;
         // A server that knows another publisher does not recognise what this one has sent, nor does
         // one that was asked for long.
         let known = self.publisher.replace(connected.publisher);

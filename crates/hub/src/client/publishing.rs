@@ -106,6 +106,20 @@ impl Publishing {
         self.find(serial).is_some_and(|item| item.id == Some(id))
     }
 
+    /// It cannot be sent. True when it never was: then its number is that of the next one.
+    pub(super) fn withdraw(&mut self, serial: Serial) -> bool {
+        let Some(item) = self.find(serial) else {
+            return false;
+        };
+        let (channel, number) = (item.channel.clone(), item.number);
+        let is_new = item.first_sent.is_none();
+        if is_new && self.last.get(&channel) == Some(&number) {
+            self.last.insert(channel, number - 1);
+        }
+        self.remove(serial);
+        is_new
+    }
+
     /// It has an outcome.
     pub(super) fn remove(&mut self, serial: Serial) {
         let found = self.items.binary_search_by_key(&serial, |item| item.serial);

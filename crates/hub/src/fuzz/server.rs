@@ -394,6 +394,7 @@ impl Driver for Around {
             session_ms: 60_000,
             publisher: "publisher".to_owned(),
             window_ms: 300_000,
+            max_message: None,
             expires: false,
             ttl: None,
         };

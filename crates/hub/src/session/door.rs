@@ -46,6 +46,8 @@ struct Parts {
     remote: Remote,
     /// Who the request says it is.
     member: Member,
+    /// Bytes of a message that is taken.
+    max_message: usize,
     holder: Option<Holder>,
     seats: Vec<Seat>,
     inbox: Arc<Mutex<Vec<Arrival>>>,
@@ -95,6 +97,7 @@ impl Door {
             policy,
             remote,
             member,
+            max_message: 0,
             holder: None,
             seats: Vec::new(),
             inbox: Arc::default(),
@@ -114,7 +117,8 @@ impl Door {
 }
 
 impl Session for Door {
-    fn on_open(&mut self, _: &mut Sender<'_>) {
+    fn on_open(&mut self, sender: &mut Sender<'_>) {
+        self.parts.max_message = sender.max_received();
         self.parts.set_timer(PATIENCE, Outcome::NeverConnected);
     }
 
@@ -294,6 +298,7 @@ impl Parts {
             session_ms: milliseconds(KEPT),
             publisher: name,
             window_ms: milliseconds(WINDOW),
+            max_message: Some(self.max_message as u64),
             expires: ttl.is_some(),
             ttl: ttl.map(seconds),
         };

@@ -267,6 +267,7 @@ impl Driver for Bound<'_> {
             session_ms: 60_000,
             publisher: name,
             window_ms: 300_000,
+            max_message: None,
             expires: false,
             ttl: None,
         };

@@ -81,6 +81,9 @@ pub(crate) struct Connected {
     pub(crate) session_ms: u64,
     pub(crate) publisher: String,
     pub(crate) window_ms: u64,
+    /// Bytes of a message that the server takes; nothing is said of it when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_message: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) expires: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -122,3 +122,28 @@ async fn what_waits_is_bounded_and_given_up_when_the_client_stops() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_larger_than_the_server_takes_is_refused_and_the_connection_goes_on() {
+    within(async {
+        let site = Site::new(100).await;
+        let client = site.client();
+        let frame = r#"{"id":2,"publish":{"channel":"chat:a","data":"","n":1}}"#;
+        let most = "x".repeat(1024 * 1024 - frame.len());
+
+        let taken = client.publish(&channel(), &*most).unwrap().await;
+        let status = client.status();
+        let refused = client.publish(&channel(), &*(most + "x")).unwrap().await;
+        let next = client.publish(&channel(), "small").unwrap().await;
+
+        assert_eq!(taken.unwrap().position.offset, 1);
+        let Err(Unpublished::Refused { code, message }) = refused else {
+            panic!("{refused:?}");
+        };
+        let expected = "1048577 bytes are more than the server takes: 1048576";
+        assert_eq!((code, &*message), (106, expected));
+        assert_eq!(next.unwrap().position.offset, 2);
+        assert_eq!(client.status(), status);
+    })
+    .await;
+}

@@ -177,6 +177,14 @@ impl Sender<'_> {
         self.config.limits.send_queue
     }
 
+    /// Bytes of a message that the peer may send in one frame: the smaller of
+    /// [`max_message`](crate::Limits::max_message) and [`max_frame`](crate::Limits::max_frame).
+    #[must_use]
+    pub fn max_received(&self) -> usize {
+        let limits = &self.config.limits;
+        limits.max_message.min(limits.max_frame)
+    }
+
     /// Appends a Close frame; false when one was sent before.
     pub(super) fn close_frame(&mut self, code: Option<CloseCode>, reason: &str) -> bool {
         if self.outbound.close_sent {
