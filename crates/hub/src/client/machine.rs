@@ -538,6 +538,8 @@ impl Machine {
                 }
                 Outcome::Unknown
             }
+            // It was taken once, and where it is is not known any more.
+            (None, Some(error)) if error.code == Fault::Forgotten as u16 => Outcome::Unknown,
             (None, Some(error)) => Outcome::Failed(error),
             (None, None) => return,
         };
