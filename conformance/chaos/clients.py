@@ -76,10 +76,6 @@ class Host:
         """Takes what is left of it away."""
         await self.stack.aclose()
 
-    def is_up(self):
-        """Whether there is one."""
-        return self.served.running.ended_at is None
-
 
 class Reader:
     """Reads channels on a machine of its own, or in a page; tells the history of all that comes."""
