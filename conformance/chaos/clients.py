@@ -44,11 +44,13 @@ history-bytes = "1GiB"
 history-age = "24h"
 publish = true
 presence = true
+grace = "2s"
 
 [namespaces.brief]
 history = 20
 publish = true
 presence = true
+grace = "2s"
 """
 
 

@@ -34,6 +34,8 @@ SHORT = [
 PUBLISH_EVERY = (0.005, 0.06)
 # After the faults everybody must be at the top within this.
 BOUND_SECONDS = 30
+# Whoever is gone is listed no longer than this: a heartbeat, the grace, and what a busy machine adds.
+GONE_SECONDS = 2 + 2 + 2 + 6
 # A machine's network has small buffers, so that a slow reader is soon seen to be slow.
 BUFFERS = "4096 16384 32768"
 
@@ -158,8 +160,8 @@ async def play(history, seed, minutes):
                 "everybody at the top",
             )
         for channel in KEEPS:
-            listed = await members(net, channel)
             live = sum(1 for _, read in pairs if read == channel)
+            listed = await settled_members(net, channel, live)
             history.tell("members", channel=channel, listed=listed, live=live)
         return stage.trouble
 
@@ -198,6 +200,14 @@ async def last_words(stage, channels):
             keys[channel] = await publisher.publish("the end")
             await publisher.finish()
     return keys
+
+
+async def settled_members(net, channel, live):
+    """How many are listed when whoever is gone is not any more: after a heartbeat and the grace."""
+    deadline = time.monotonic() + GONE_SECONDS
+    while (listed := await members(net, channel)) != live and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+    return listed
 
 
 async def members(net, channel):

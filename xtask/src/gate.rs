@@ -88,7 +88,7 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
     if has_package(workspace, "fuzz") {
         stages.push(stage(
             "fuzz-short",
-            5,
+            8,
             "each fuzz target for a short time",
             fuzz::short,
         ));

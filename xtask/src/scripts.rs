@@ -39,7 +39,7 @@ impl Suite {
             },
             Self {
                 name: "bad-inputs",
-                minutes: 4,
+                minutes: 2,
                 about: "the catalogue of bad inputs over TCP",
                 source: "src/bad_inputs",
                 arguments: &[],
@@ -74,7 +74,7 @@ impl Suite {
             },
             Self {
                 name: "namespaces",
-                minutes: 4,
+                minutes: 3,
                 about: "a wire that is cut, slow or loses packets",
                 source: "namespaces",
                 arguments: &[],

@@ -71,8 +71,17 @@ pub(super) fn mutants() -> Vec<Mutant> {
 }
 
 /// The places of some publications that one subscriber had one after the other in one log, in the
-/// middle of the history.
+/// second half of the history.
 fn run(history: &[Record], length: usize) -> Option<Vec<usize>> {
+    run_that(history, length, |_| true)
+}
+
+/// The same, where it fits.
+fn run_that(
+    history: &[Record],
+    length: usize,
+    fits: impl Fn(&[usize]) -> bool,
+) -> Option<Vec<usize>> {
     let mut runs: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     let middle = history.len() / 2;
     for (at, record) in history.iter().enumerate() {
@@ -80,11 +89,11 @@ fn run(history: &[Record], length: usize) -> Option<Vec<usize>> {
             What::Publication { who, channel, .. } => {
                 let run = runs.entry((who, channel)).or_default();
                 run.push(at);
-                if run.len() == length && at >= middle {
-                    return Some(run.clone());
-                }
-                if run.len() >= length {
+                if run.len() > length {
                     run.remove(0);
+                }
+                if run.len() == length && at >= middle && fits(run) {
+                    return Some(run.clone());
                 }
             }
             What::Gap { who, channel, .. } | What::Subscribed { who, channel, .. } => {
@@ -152,15 +161,17 @@ fn late(history: &mut Vec<Record>) -> Option<()> {
 
 /// One subscriber has two neighbours with each other's content.
 fn forged(history: &mut Vec<Record>) -> Option<()> {
-    let run = run(history, 4)?;
-    let (one, other) = (key_of(&history[run[1]])?, key_of(&history[run[2]])?);
-    set_key(&mut history[run[1]], &other);
-    set_key(&mut history[run[2]], &one);
-    // Where only this one has read them, there is nobody to differ from.
-    let read = history
-        .iter()
-        .filter(|record| key_of(record).as_ref() == Some(&one));
-    (read.count() > 1).then_some(())
+    let mut readers: BTreeMap<String, usize> = BTreeMap::new();
+    for key in history.iter().filter_map(key_of) {
+        *readers.entry(key).or_default() += 1;
+    }
+    // Where only one has read them, there is nobody to differ from.
+    let is_read = |at: &usize| key_of(&history[*at]).is_some_and(|key| readers[&key] > 1);
+    let run = run_that(history, 2, |run| run.iter().all(is_read))?;
+    let (one, other) = (key_of(&history[run[0]])?, key_of(&history[run[1]])?);
+    set_key(&mut history[run[0]], &other);
+    set_key(&mut history[run[1]], &one);
+    Some(())
 }
 
 fn invented(history: &mut Vec<Record>) -> Option<()> {
@@ -204,13 +215,16 @@ fn refused(history: &mut Vec<Record>) -> Option<()> {
 
 /// Two publications of one publisher change places, for everybody.
 fn reordered(history: &mut Vec<Record>) -> Option<()> {
-    let run = run(history, 40)?;
-    let keys: Vec<String> = run.iter().filter_map(|at| key_of(&history[*at])).collect();
-    let publisher = |key: &str| key.rsplit_once(':').map(|(name, _)| name.to_owned());
-    let one = &keys[0];
-    let other = keys[1..]
-        .iter()
-        .find(|key| publisher(key) == publisher(one))?;
+    let of_one = |run: &[usize]| {
+        let keys: Vec<String> = run.iter().filter_map(|at| key_of(&history[*at])).collect();
+        let publisher = |key: &str| key.rsplit_once(':').map(|(name, _)| name.to_owned());
+        let one = keys.first()?.clone();
+        let same = |key: &&String| publisher(key) == publisher(&one);
+        let other = keys[1..].iter().find(same)?.clone();
+        Some((one, other))
+    };
+    let run = run_that(history, 20, |run| of_one(run).is_some())?;
+    let (one, other) = &of_one(&run)?;
     for record in history {
         let key = match &record.what {
             What::Publication { key, .. } | What::Acknowledged { key, .. } => key.clone(),
