@@ -1,6 +1,8 @@
 //! A counted reference to a connection; the last one that goes closes it.
 
 use std::future::poll_fn;
+#[cfg(feature = "shard")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -10,12 +12,17 @@ use holdwire_proto::{CloseCode, Ended, Message, Prepared, SendError};
 use tokio::time::Instant;
 
 use crate::error::{Closed, Error};
+#[cfg(feature = "shard")]
+use crate::shard::Remote;
 use crate::state::State;
 
 /// The state behind its lock, and how many handles there are.
 pub(crate) struct Shared {
     state: Mutex<State>,
     handles: AtomicUsize,
+    /// The way to the session that drives it, if one does.
+    #[cfg(feature = "shard")]
+    session: OnceLock<Remote>,
 }
 
 impl Shared {
@@ -23,7 +30,25 @@ impl Shared {
         Arc::new(Self {
             state: Mutex::new(state),
             handles: AtomicUsize::new(0),
+            #[cfg(feature = "shard")]
+            session: OnceLock::new(),
         })
+    }
+
+    /// From now on a session drives it.
+    #[cfg(feature = "shard")]
+    pub(crate) fn is_driven_by(&self, session: Remote) {
+        // There is one session at most.
+        let _ = self.session.set(session);
+    }
+
+    /// The server goes down: a session may choose the words.
+    pub(crate) fn drain(&self, code: CloseCode, reason: String) {
+        #[cfg(feature = "shard")]
+        if let Some(session) = self.session.get() {
+            return session.drain(code, reason);
+        }
+        self.lock().close(code, &reason);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -96,7 +96,7 @@ fn open(
     offer: Offer,
     endpoint: &Endpoint,
 ) -> Result<Upgraded<'_>, Rejected> {
-    let request = accept.request;
+    let mut request = accept.request;
     #[cfg_attr(
         not(feature = "deflate"),
         expect(unused_mut, reason = "only extensions change it")
@@ -119,6 +119,9 @@ fn open(
         .as_ref()
         .or(offer.subprotocol())
         .cloned();
+    if let Some(subprotocol) = &setup.subprotocol {
+        request.extensions_mut().insert(subprotocol.clone());
+    }
     let response = offer.accept(acceptance).map_err(|error| {
         tracing::error!(%error, "the application's answer to an upgrade breaks the handshake");
         Refusal::application(

@@ -99,8 +99,8 @@ pub(super) enum Does {
 impl Endpoint {
     /// An endpoint with strict same origin, any host and the default limits.
     ///
-    /// The handler gets the request, with a [`Peer`] and whatever the hook added in its
-    /// extensions. A request costs two kilobytes or more: an idle connection is small only if its
+    /// The handler gets the request, with a [`Peer`], the [`Subprotocol`] if one was agreed on, and
+    /// whatever the hook added in its extensions. A request costs two kilobytes or more: an idle connection is small only if its
     /// handler has let go of it. When the handler returns, the connection is closed: see
     /// [`Driver::run`](crate::Driver::run).
     #[must_use]

@@ -96,7 +96,7 @@ impl ServerHandle {
         let spread = async {
             for (index, connection) in (0_u32..).zip(self.connections().await) {
                 sleep_until(draining.closing(index)).await;
-                connection.close(draining.code(), draining.reason(rand::random()));
+                connection.drain(draining.code(), draining.reason(rand::random()));
             }
             sleep_until(draining.end()).await;
         };
@@ -268,16 +268,16 @@ enum Connected {
 }
 
 impl Connected {
-    fn close(self, code: CloseCode, reason: String) {
+    fn drain(self, code: CloseCode, reason: String) {
         match self {
             Self::InTask(connection) => {
                 if let Some(connection) = connection.upgrade() {
-                    connection.lock().close(code, &reason);
+                    connection.drain(code, reason);
                 }
             }
             #[cfg(feature = "shard")]
             Self::InShard(shard, id) => {
-                shard.push(Command::To(id, Order::Close(code, reason)));
+                shard.push(Command::To(id, Order::Drain(code, reason)));
             }
         }
     }

@@ -36,6 +36,8 @@ pub(crate) enum Order {
     /// Send a message when there is room, and say so.
     Send(Message, oneshot::Sender<Result<(), Error>>),
     Close(CloseCode, String),
+    /// The same in words that the session may choose.
+    Drain(CloseCode, String),
     /// Close the transport at once.
     Cut,
     /// Leave the transport alone for so long.

@@ -50,6 +50,11 @@ impl Remote {
         self.order(Order::Close(code, reason.into()));
     }
 
+    /// Closes the connection because the server goes down; its session may choose the words.
+    pub(crate) fn drain(&self, code: CloseCode, reason: String) {
+        self.order(Order::Drain(code, reason));
+    }
+
     /// Closes the transport at once, without a Close frame: the peer sees 1006.
     pub fn abort(&self) {
         self.order(Order::Cut);

@@ -62,6 +62,13 @@ pub trait Session: Send + 'static {
         let _ = topic;
         sender.close(code, reason);
     }
+
+    /// The server goes down, and it is this connection's turn: closes it with the code and the
+    /// reason of the [`Drain`](crate::Drain), unless the session closes it in the words of a
+    /// protocol of its own. It is closed when this returns.
+    fn on_drain(&mut self, code: CloseCode, reason: &str, sender: &mut Sender<'_>) {
+        sender.close(code, reason);
+    }
 }
 
 /// Whether a connection is to stay in a topic that it has just joined.

@@ -266,6 +266,15 @@ impl<S: Socket> Slot<S> {
                     connection.sender(cx).close(code, &reason);
                 });
             }
+            Order::Drain(code, reason) => {
+                self.with(tools, config, |connection, cx, lender| {
+                    let mut sender = connection.reply(cx);
+                    lender.call(&mut sender, |session, sender| {
+                        session.on_drain(code, &reason, sender);
+                    });
+                    sender.close(code, &reason);
+                });
+            }
             Order::Cut => self.connection.handle_eof(),
             Order::PlayDead(duration) => {
                 let until = tools.now.after(duration);

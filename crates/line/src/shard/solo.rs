@@ -40,8 +40,10 @@ pub(crate) async fn run(
     owner: Arc<dyn Owner>,
 ) {
     let mailbox = Open(Mailbox::new());
+    let remote = Remote::new(Arc::clone(&mailbox.0), ONLY);
+    socket.handle.0.is_driven_by(remote.clone());
     let mut solo = Solo {
-        session: make(request, Remote::new(Arc::clone(&mailbox.0), ONLY)),
+        session: make(request, remote),
         shared: Arc::clone(&socket.handle.0),
         topics: Vec::new(),
         is_paused: false,
@@ -167,6 +169,10 @@ impl Solo {
                 }
             }
             Command::To(_, Order::Close(code, reason)) => self.shared.lock().close(code, &reason),
+            Command::To(_, Order::Drain(code, reason)) => {
+                self.call(|session, sender| session.on_drain(code, &reason, sender));
+                self.shared.lock().close(code, &reason);
+            }
             Command::To(_, Order::Cut) => self.shared.lock().cut(),
             Command::To(_, Order::PlayDead(duration)) => self.shared.lock().play_dead(duration),
             Command::To(_, Order::Resume) => self.is_paused = false,

@@ -4,13 +4,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdwire::http::{Request, StatusCode};
-use holdwire::{Advice, CloseCode, Closed, Drain, Observer, ServerLimits, Stats, Traffic};
+use holdwire::proto::{Event, Flow, Sender};
+use holdwire::shard::Session;
+use holdwire::{
+    Advice, CloseCode, Closed, Drain, Endpoint, Observer, Server, ServerLimits, Stats, Traffic,
+};
 
 use crate::client::{Client, frame};
 use crate::site::{Site, config};
 
 everywhere! {
     a_drain_closes_everybody_with_advice_and_then_the_server_is_gone,
+    a_session_may_choose_the_words_of_a_drain,
     a_shutdown_cuts_who_does_not_answer,
     places_are_given_back,
     places_of_an_address_are_given_back,
@@ -55,6 +60,42 @@ async fn a_drain_closes_everybody_with_advice_and_then_the_server_is_gone(shards
     while weak.upgrade().is_some() {
         tokio::task::yield_now().await;
     }
+}
+
+/// A session of a protocol that has a code of its own for it.
+struct Polite;
+
+impl Session for Polite {
+    fn on_event(&mut self, _: Event<'_>, _: &mut Sender<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    fn on_drain(&mut self, _: CloseCode, _: &str, sender: &mut Sender<'_>) {
+        if let Some(code) = CloseCode::new(3001) {
+            sender.close(code, "shutdown");
+        }
+    }
+}
+
+async fn a_session_may_choose_the_words_of_a_drain(shards: usize) {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let (address, handle) = (server.local_addresses().unwrap()[0], server.handle());
+    let endpoint = Endpoint::sessions(|_, _| Polite);
+    let served = tokio::spawn(server.endpoint_for_all(endpoint).shards(shards).run());
+    let (mut client, _) = Client::connect(address, "").await;
+    while handle.open() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let drain = tokio::spawn(async move {
+        handle.drain(Drain::restart(Duration::from_secs(20))).await;
+    });
+    let (_, code, reason) = client.texts_until_closed().await;
+
+    assert_eq!((code, reason.as_str()), (3001, "shutdown"));
+    client.answer_close(code).await;
+    drain.await.unwrap();
+    served.await.unwrap().unwrap();
 }
 
 async fn a_shutdown_cuts_who_does_not_answer(shards: usize) {
