@@ -79,6 +79,27 @@ impl Cursor {
         }
     }
 
+    /// Whose listener was told that it begins here.
+    pub(crate) fn told(position: Position) -> Self {
+        Self {
+            place: Place::At(position),
+            is_untold: false,
+        }
+    }
+
+    /// Whose listener does not care where it begins, with what is published from now on.
+    pub(crate) fn silent() -> Self {
+        Self {
+            place: Place::New,
+            is_untold: false,
+        }
+    }
+
+    /// Whether its listener was not told yet where it begins.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.is_untold
+    }
+
     /// What it wants when it begins, or when it has rested.
     pub(crate) fn next(&self) -> Next {
         match self.place {

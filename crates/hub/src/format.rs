@@ -6,7 +6,11 @@ use holdwire::proto::{SendError, Sender};
 use holdwire::{Message, Prepared};
 use serde::Serialize;
 
-use crate::channel::ChannelName;
+use holdwire::shard::Slow;
+
+use crate::centrifuge::{self, Encoding};
+use crate::channel::{ChannelName, SlowConsumer};
+use crate::local::{IS_SLOW, TOO_SLOW};
 use crate::position::{Epoch, Position};
 use crate::presence::{ClientId, Member};
 use crate::publication::{Payload, Publication};
@@ -25,6 +29,14 @@ pub(crate) enum Format {
     Session,
     /// The same, and who joins and leaves.
     SessionPresence,
+    /// A push of the Centrifuge protocol in JSON.
+    Centrifuge,
+    /// The same, and who joins and leaves.
+    CentrifugePresence,
+    /// A push of the Centrifuge protocol in Protobuf.
+    Protobuf,
+    /// The same, and who joins and leaves.
+    ProtobufPresence,
 }
 
 impl Format {
@@ -32,12 +44,16 @@ impl Format {
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// All of them, each at its [index](Self::index).
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Raw,
         Self::Json,
         Self::JsonPresence,
         Self::Session,
         Self::SessionPresence,
+        Self::Centrifuge,
+        Self::CentrifugePresence,
+        Self::Protobuf,
+        Self::ProtobufPresence,
     ];
 
     /// A number below [`Format::COUNT`].
@@ -47,7 +63,7 @@ impl Format {
 
     /// Whether subscribers are told who joins and leaves.
     pub(crate) fn has_presence(self) -> bool {
-        matches!(self, Self::JsonPresence | Self::SessionPresence)
+        self.encoding() != self
     }
 
     /// The one that encodes a publication in the same way.
@@ -55,12 +71,37 @@ impl Format {
         match self {
             Self::JsonPresence => Self::Json,
             Self::SessionPresence => Self::Session,
+            Self::CentrifugePresence => Self::Centrifuge,
+            Self::ProtobufPresence => Self::Protobuf,
             format => format,
+        }
+    }
+
+    /// How a message of the Centrifuge protocol is written, if it is one.
+    fn centrifuge(self) -> Option<Encoding> {
+        match self.encoding() {
+            Self::Centrifuge => Some(Encoding::Json),
+            Self::Protobuf => Some(Encoding::Protobuf),
+            _ => None,
+        }
+    }
+
+    /// What becomes of a subscriber that reads too slowly.
+    ///
+    /// A client of the Centrifuge protocol cannot be told of a gap, so it always comes back.
+    pub(crate) fn slow(self, slow: SlowConsumer) -> Slow {
+        match (self.centrifuge(), slow) {
+            (Some(_), _) => Slow::Close(centrifuge::TOO_SLOW, centrifuge::IS_SLOW),
+            (None, SlowConsumer::Close) => Slow::Close(TOO_SLOW, IS_SLOW),
+            (None, SlowConsumer::Skip) => Slow::Skip,
         }
     }
 
     /// A publication as a message.
     pub(crate) fn publication(self, at: &Place<'_>) -> Message {
+        if let Some(encoding) = self.centrifuge() {
+            return centrifuge::publication(encoding, at.channel, at.publication);
+        }
         match (self.encoding(), &at.publication.payload) {
             (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Message::Text(text.clone()),
             (Self::Raw, Payload::Binary(bytes)) => Message::Binary(bytes.clone()),
@@ -71,12 +112,7 @@ impl Format {
 
     /// The same for many, compressed or not.
     pub(crate) fn prepare(self, at: &Place<'_>, compress: bool) -> Prepared {
-        let prepared = match (self.encoding(), &at.publication.payload) {
-            (Self::Raw, Payload::Text(text) | Payload::Json(text)) => Prepared::text(text),
-            (Self::Raw, Payload::Binary(bytes)) => Prepared::binary(bytes),
-            (Self::Session, _) => Prepared::text(&push(at.channel, at.publication)),
-            _ => Prepared::text(&json(at.epoch, at.publication)),
-        };
+        let prepared = prepare(&self.publication(at));
         if compress {
             prepared
         } else {
@@ -105,17 +141,28 @@ impl Format {
     pub(crate) fn presence(
         self,
         channel: &ChannelName,
-        what: &str,
+        joins: bool,
         client: ClientId,
         who: &Member,
-    ) -> String {
+    ) -> Prepared {
+        if let Some(encoding) = self.centrifuge() {
+            return prepare(&centrifuge::member(encoding, channel, joins, client, who));
+        }
+        let what = if joins { "join" } else { "leave" };
         let who = member(client, who);
         if self == Self::SessionPresence {
-            return format!(
+            return Prepared::text(&format!(
                 "{{\"push\":{{\"channel\":\"{channel}\",\"{what}\":{{\"info\":{who}}}}}}}"
-            );
+            ));
         }
-        format!("{{\"{what}\":{who}}}")
+        Prepared::text(&format!("{{\"{what}\":{who}}}"))
+    }
+}
+
+fn prepare(message: &Message) -> Prepared {
+    match message {
+        Message::Text(text) => Prepared::text(text),
+        Message::Binary(bytes) => Prepared::binary(bytes),
     }
 }
 

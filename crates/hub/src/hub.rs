@@ -20,7 +20,7 @@ use crate::local::Local;
 use crate::namespaces::Namespaces;
 use crate::publication::Payload;
 use crate::reading::{Reading, Since};
-use crate::session::Sessions;
+use crate::session::{Pulse, Sessions};
 
 /// How often a hub in memory removes what is old.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -56,6 +56,7 @@ struct Inner {
     runtime: Handle,
     counters: Arc<Counters>,
     sessions: Sessions,
+    pulse: Pulse,
 }
 
 type Part = HashMap<ChannelName, Followed>;
@@ -78,6 +79,7 @@ impl Hub {
             namespaces,
             parts: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
+            pulse: Pulse::new(Handle::current()),
             runtime: Handle::current(),
             counters: Arc::default(),
             sessions: Sessions::new(),
@@ -184,6 +186,10 @@ impl Hub {
         &*self.0.engine
     }
 
+    pub(crate) fn shared_engine(&self) -> &Arc<dyn Engine> {
+        &self.0.engine
+    }
+
     pub(crate) fn runtime(&self) -> &Handle {
         &self.0.runtime
     }
@@ -194,6 +200,10 @@ impl Hub {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// Whether whoever has just published in a channel may go on.

@@ -14,6 +14,8 @@ pub mod model;
 pub mod plain;
 pub mod session;
 
+mod backwards;
+mod centrifuge;
 mod channel;
 mod counts;
 mod cursor;

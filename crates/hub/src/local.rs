@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdwire::proto::Flow;
-use holdwire::shard::{Remote, Slow, Topic};
+use holdwire::shard::{Remote, Topic};
 use holdwire::{CloseCode, Prepared};
 
-use crate::channel::{ChannelName, Namespace, SlowConsumer};
+use crate::channel::{ChannelName, Namespace};
 use crate::counts::Counters;
 use crate::engine::Follower;
 use crate::format::{self, Format};
@@ -146,10 +146,7 @@ impl Local {
     }
 
     fn topic<'a>(&self, state: &'a mut State, format: Format, position: Position) -> &'a Topic {
-        let slow = match self.namespace.slow {
-            SlowConsumer::Close => Slow::Close(TOO_SLOW, IS_SLOW),
-            SlowConsumer::Skip => Slow::Skip,
-        };
+        let slow = format.slow(self.namespace.slow);
         let topic = &mut state.feeds[format.index()].topic;
         topic.get_or_insert_with(|| Topic::starting_at(position.offset + 1, slow))
     }
@@ -210,23 +207,22 @@ impl Follower for Local {
     }
 
     fn entered(&self, client: ClientId, member: &Member) {
-        self.say("join", client, member);
+        self.say(true, client, member);
     }
 
     fn left(&self, client: ClientId, member: &Member) {
-        self.say("leave", client, member);
+        self.say(false, client, member);
     }
 }
 
 impl Local {
     /// Tells those who want to know who is there.
-    fn say(&self, what: &str, client: ClientId, member: &Member) {
+    fn say(&self, joins: bool, client: ClientId, member: &Member) {
         let state = self.lock();
         for format in Format::ALL {
             let topic = state.feeds[format.index()].topic.as_ref();
             if let Some(topic) = topic.filter(|_| format.has_presence()) {
-                let text = format.presence(&self.channel, what, client, member);
-                topic.say(Prepared::text(&text));
+                topic.say(format.presence(&self.channel, joins, client, member));
             }
         }
     }

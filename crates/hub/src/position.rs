@@ -22,6 +22,12 @@ pub struct Epoch {
 }
 
 impl Epoch {
+    /// The epoch of no log: no generation is ever this one.
+    pub(crate) const NOWHERE: Self = Self {
+        name: *b"nowheres",
+        generation: u32::MAX,
+    };
+
     /// The first generation of a new log, whose name is drawn from these random bytes.
     #[must_use]
     pub fn new(random: [u8; LETTERS]) -> Self {

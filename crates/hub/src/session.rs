@@ -1,24 +1,30 @@
-//! The session protocol `holdwire.v1`: many channels on one connection, for our own clients.
+//! The session protocol `holdwire.v1`, many channels on one connection for our own clients, and the
+//! Centrifuge client protocol, which is another dialect of it for SDKs that nobody here wrote.
 //!
 //! Messages and rules are in `docs/protocol.md`.
 
 mod answer;
+mod dialect;
 mod door;
 mod driver;
 mod identity;
 mod machine;
 mod policy;
+mod pulse;
 mod sub;
 
 use std::sync::Arc;
 
 use holdwire::Endpoint;
-use holdwire::handshake::{NoneCommon, Subprotocols};
+use holdwire::handshake::{NoneCommon, Subprotocol, Subprotocols};
 use http::Request;
 
+use self::dialect::Dialect;
 use self::door::Door;
 pub(crate) use self::identity::Sessions;
 pub use self::policy::{Denied, Guest, Policy, Question};
+pub(crate) use self::pulse::{PING, Pulse};
+use crate::centrifuge::{Encoding, JSON, PROTOBUF};
 use crate::hub::Hub;
 use crate::presence::Member;
 
@@ -48,22 +54,68 @@ pub const SUBPROTOCOL: &str = "holdwire.v1";
 /// ```
 #[must_use]
 pub fn endpoint(hub: &Hub, policy: impl Policy) -> Endpoint {
-    let (hub, policy) = (hub.clone(), Arc::new(policy));
     let names = SUBPROTOCOL.parse().into_iter().collect();
-    Endpoint::sessions(move |request: Request<()>, remote| {
-        let member = request.extensions().get::<Member>().cloned();
-        Door::new(&hub, policy.clone(), member.unwrap_or_default(), remote)
-    })
-    .subprotocols(Subprotocols::Preferred {
+    sessions(hub, policy, |_| Dialect::Holdwire).subprotocols(Subprotocols::Preferred {
         names,
         otherwise: NoneCommon::Refuse,
+    })
+}
+
+/// The channels of a hub as an endpoint that speaks the Centrifuge client protocol: in JSON without
+/// a subprotocol or with `centrifuge-json`, in Protobuf with `centrifuge-protobuf`.
+///
+/// Who comes is told and asked as by [`endpoint`]. A refused handshake gets an HTTP status, which
+/// the SDKs of that protocol take for a reason to come again: they read close reasons of their own
+/// only, so [`Endpoint::refuse_after_open`] is not for them.
+///
+/// # Examples
+/// ```no_run
+/// use holdwire::Server;
+/// use holdwire_hub::{Hub, Namespaces, session};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let hub = Hub::in_memory(Namespaces::new());
+/// let server = Server::bind("127.0.0.1:3000").await?;
+/// server
+///     .endpoint("/connection/websocket", session::centrifuge(&hub, ()))
+///     .run()
+///     .await
+/// # }
+/// ```
+#[must_use]
+pub fn centrifuge(hub: &Hub, policy: impl Policy) -> Endpoint {
+    let names = [JSON, PROTOBUF].iter().filter_map(|name| name.parse().ok());
+    sessions(hub, policy, |request| {
+        let agreed = request.extensions().get::<Subprotocol>();
+        Dialect::Centrifuge(match agreed.map(Subprotocol::as_str) {
+            Some(PROTOBUF) => Encoding::Protobuf,
+            _ => Encoding::Json,
+        })
+    })
+    .subprotocols(Subprotocols::Preferred {
+        names: names.collect(),
+        otherwise: NoneCommon::Accept,
+    })
+}
+
+fn sessions(
+    hub: &Hub,
+    policy: impl Policy,
+    dialect: impl Fn(&Request<()>) -> Dialect + Send + Sync + 'static,
+) -> Endpoint {
+    let (hub, policy) = (hub.clone(), Arc::new(policy));
+    Endpoint::sessions(move |request: Request<()>, remote| {
+        let member = request.extensions().get::<Member>().cloned();
+        let member = member.unwrap_or_default();
+        Door::new(dialect(&request), &hub, policy.clone(), member, remote)
     })
 }
 
 /// What a simulation and the fuzz targets drive.
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod driven {
-    pub(crate) use super::driver::{Ask, Driver, Outcome, Verdict, Wanted, Welcome};
+    pub(crate) use super::driver::{Ask, Driver, Grant, Outcome, Verdict, Wanted, Welcome};
     pub(crate) use super::machine::{CHANNELS, Machine};
     pub(crate) use super::policy::Denied;
     pub(crate) use super::sub::Key;

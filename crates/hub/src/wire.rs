@@ -7,7 +7,8 @@ mod push;
 mod reply;
 
 pub(crate) use self::command::{
-    Ask, Command, Connect, Empty, History, Ping, Publish, Rpc, Start, Subscribe, Unsubscribe,
+    Ask, Command, Connect, Empty, History, Ping, Publish, Refresh, Rpc, Start, Subscribe,
+    Unsubscribe,
 };
 pub(crate) use self::data::Data;
 pub(crate) use self::push::{Cause, Entry, Live, Push, Someone};

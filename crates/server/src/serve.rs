@@ -38,6 +38,9 @@ const CHANNELS: &str = "/ws/";
 /// Where our own clients have all of them on one connection.
 const SESSIONS: &str = "/connection";
 
+/// Where clients of the Centrifuge protocol have them.
+const CENTRIFUGE: &str = "/connection/websocket";
+
 /// Listens, says where, and serves until the program is told to end.
 ///
 /// # Errors
@@ -132,9 +135,12 @@ fn build(
         Some(tokens) => Arc::new(tokens),
         None => Arc::new(()),
     };
-    let sessions = session::endpoint(hub, policy)
+    let sessions = session::endpoint(hub, Arc::clone(&policy))
         .origins(origins(config))
         .refuse_after_open()
+        .config(talking.clone());
+    let centrifuge = session::centrifuge(hub, policy)
+        .origins(origins(config))
         .config(talking);
     let echo = Endpoint::sessions(|_, _| endpoints::echo)
         .origins(Origins::Any)
@@ -168,6 +174,7 @@ fn build(
         .endpoint("/broadcast", broadcast)
         .endpoint_under(CHANNELS, channels)
         .endpoint(SESSIONS, sessions)
+        .endpoint(CENTRIFUGE, centrifuge)
         .shards(config.shards.count())
         .fallback(router(Arc::clone(site)));
     site.count_what_is_in(server.handle(), hub.clone());

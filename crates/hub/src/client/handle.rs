@@ -341,6 +341,7 @@ impl Client {
                 ..Start::default()
             }),
             limit,
+            reverse: false,
         };
         let command = Command {
             history: Some(history),

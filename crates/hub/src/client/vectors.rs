@@ -151,6 +151,7 @@ impl Run {
                         ..Start::default()
                     }),
                     limit: step.get("limit").and_then(Value::as_u64),
+                    reverse: false,
                 }),
                 ..Command::default()
             },

@@ -10,10 +10,10 @@ use holdwire::shard::Join;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::backwards;
 use crate::channel::{ChannelName, Namespace, SlowConsumer};
 use crate::engine::{
-    Answer, Engine as _, EngineError, Members, Memory, Publish, PublishError, Published,
-    PublisherId,
+    Answer, Engine, EngineError, Members, Memory, Publish, PublishError, Published, PublisherId,
 };
 use crate::format::{self, Format, Place};
 use crate::log::Retention;
@@ -23,7 +23,8 @@ use crate::presence::{ClientId, Member};
 use crate::publication::Payload;
 use crate::reading::{Reading, Reason, Since};
 use crate::session::driven::{
-    Ask, CHANNELS, Connected, Denied, Driver, Key, Machine, Outcome, Verdict, Wanted, Welcome,
+    Ask, CHANNELS, Connected, Denied, Driver, Grant, Key, Machine, Outcome, Verdict, Wanted,
+    Welcome,
 };
 use crate::wire::{Command, Connect, Reply, Rpc};
 
@@ -60,7 +61,7 @@ struct Server {
 
 /// What is around it.
 struct Around {
-    memory: Memory,
+    memory: Arc<Memory>,
     /// Answers come later.
     is_late: bool,
     /// The engine cannot be reached.
@@ -114,7 +115,7 @@ static NAMESPACES: LazyLock<Arc<Namespaces>> = LazyLock::new(|| {
 impl Default for Around {
     fn default() -> Self {
         Self {
-            memory: Memory::new(Arc::clone(&NAMESPACES)),
+            memory: Arc::new(Memory::new(Arc::clone(&NAMESPACES))),
             is_late: false,
             is_down: false,
             pending: VecDeque::new(),
@@ -167,7 +168,9 @@ impl Server {
             'r' => {
                 self.rest();
             }
-            'b' => machine.handle_binary(around),
+            'b' => {
+                machine.handle_binary(b"\0", around);
+            }
             'e' => machine.handle_outcome(Outcome::Expired, around),
             'n' => machine.handle_outcome(Outcome::NeverConnected, around),
             't' => {
@@ -347,8 +350,8 @@ impl Around {
     }
 }
 
-impl Driver for Around {
-    fn send(&mut self, text: &str) {
+impl Around {
+    fn say(&mut self, text: &str) {
         assert!(!self.is_closed, "something is said after the end");
         self.said += text.len();
         let reply: Reply = serde_json::from_str(text).expect("a message");
@@ -364,6 +367,12 @@ impl Driver for Around {
         if *waiting == 0 {
             self.unanswered.remove(&reply.id);
         }
+    }
+}
+
+impl Driver for Around {
+    fn send(&mut self, reply: &Reply) {
+        self.say(&serde_json::to_string(reply).expect("JSON"));
     }
 
     fn has_room(&self, _: usize, is_first: bool) -> bool {
@@ -397,6 +406,7 @@ impl Driver for Around {
             max_message: None,
             expires: false,
             ttl: None,
+            subs: Vec::new(),
         };
         let welcome = Box::new(Welcome {
             reply,
@@ -424,8 +434,8 @@ impl Driver for Around {
         !channel.as_str().ends_with('!') || self.granted.contains(channel)
     }
 
-    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Result<(), Denied>)> {
-        let verdict = Self::verdict(wanted.start.token.as_deref(), ());
+    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Grant)> {
+        let verdict = Self::verdict(wanted.start.token.as_deref(), None);
         if verdict.is_ok() {
             self.granted.push(wanted.channel.clone());
         }
@@ -471,6 +481,22 @@ impl Driver for Around {
     ) -> Option<Result<Reading, EngineError>> {
         let reading = self.reading(channel, since, limit);
         self.answer(reading, |reading| Outcome::Read(ask, reading))
+    }
+
+    fn read_back(
+        &mut self,
+        id: u64,
+        channel: &ChannelName,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Option<Result<Reading, EngineError>> {
+        let engine: Arc<dyn Engine> = self.memory.clone();
+        let reading = if self.is_down {
+            Err(EngineError::unavailable("down"))
+        } else {
+            now(backwards::read(&engine, channel, before, limit))
+        };
+        self.answer(reading, |reading| Outcome::ReadBack(id, reading))
     }
 
     fn read_now(&mut self, channel: &ChannelName, since: Since, limit: usize) -> Option<Reading> {
@@ -519,7 +545,7 @@ impl Driver for Around {
     fn missed(&mut self, _: Reason) {}
 
     fn replay(&mut self, at: &Place<'_>) {
-        self.send(&format::push(at.channel, at.publication));
+        self.say(&format::push(at.channel, at.publication));
         self.queued += 1;
     }
 }

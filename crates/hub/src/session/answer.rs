@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::policy::Denied;
@@ -16,12 +15,6 @@ use crate::wire::{
 
 /// The most bytes of payloads in a page of the past, but for one that is larger.
 const PAGE: usize = 256 * 1024;
-
-/// A message as its text.
-pub(super) fn text(message: &impl Serialize) -> String {
-    // Strings, numbers and maps with string keys always have a JSON form.
-    serde_json::to_string(message).unwrap_or_default()
-}
 
 /// Why a command was not followed.
 pub(super) fn error(id: u64, fault: Fault, message: &str) -> Reply {
@@ -38,7 +31,7 @@ pub(super) fn error(id: u64, fault: Fault, message: &str) -> Reply {
 }
 
 /// The server has ended a subscription.
-pub(super) fn ended(channel: &str, code: u16, reason: &str) -> String {
+pub(super) fn ended(channel: &str, code: u16, reason: &str) -> Reply {
     let push = Push {
         channel: channel.to_owned(),
         unsubscribe: Some(Cause {
@@ -47,10 +40,10 @@ pub(super) fn ended(channel: &str, code: u16, reason: &str) -> String {
         }),
         ..Push::default()
     };
-    text(&Reply {
+    Reply {
         push: Some(push),
         ..Reply::default()
-    })
+    }
 }
 
 /// A gap, as a client is told.
@@ -105,11 +98,14 @@ fn unavailable(id: u64) -> Reply {
     error(id, Fault::Unavailable, "this cannot be done now")
 }
 
-/// A page of the past.
-pub(super) fn found(id: u64, reading: &Result<Reading, EngineError>) -> Reply {
+/// A page of the past; with a gap there is none for whoever can only be told by an error.
+pub(super) fn found(id: u64, reading: &Result<Reading, EngineError>, is_foreign: bool) -> Reply {
     let Ok(reading) = reading else {
         return unavailable(id);
     };
+    if is_foreign && reading.gap.is_some() {
+        return error(id, Fault::Unrecoverable, "the position cannot be recovered");
+    }
     let mut room = PAGE;
     let fits = |publication: &&Publication| {
         let is_first = room == PAGE;
@@ -134,6 +130,11 @@ pub(super) fn found(id: u64, reading: &Result<Reading, EngineError>) -> Reply {
         history: Some(found),
         ..Reply::default()
     }
+}
+
+/// A page of the past, the newest first.
+pub(super) fn found_back(id: u64, reading: &Result<Reading, EngineError>) -> Reply {
+    found(id, reading, true)
 }
 
 /// Who is there, or only how many.
@@ -180,6 +181,18 @@ pub(super) fn said(id: u64, said: Result<Box<RawValue>, Denied>) -> Reply {
             rpc: Some(Said { data: Some(data) }),
             ..Reply::default()
         },
+    }
+}
+
+/// For how long a token for a channel holds.
+pub(super) fn sub_refreshed(id: u64, ttl: Option<u64>) -> Reply {
+    Reply {
+        id,
+        sub_refresh: Some(Refreshed {
+            expires: ttl.is_some(),
+            ttl,
+        }),
+        ..Reply::default()
     }
 }
 

@@ -13,10 +13,12 @@ use holdwire::shard::{Join, Remote, Session, Topic};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::driver::{Driver, Outcome, Wanted, Welcome};
+use super::dialect::Dialect;
+use super::driver::{Driver, Grant, Outcome, Wanted, Welcome};
 use super::identity::{Identity, KEPT, Secret};
 use super::machine::Machine;
 use super::policy::{Denied, Guest, Policy};
+use super::pulse::{Beat, Inbox};
 use super::sub::Key;
 use crate::channel::ChannelName;
 use crate::engine::{Answer, EngineError, WINDOW};
@@ -27,12 +29,6 @@ use crate::wire::{Connect, Connected};
 /// A client that has opened a connection connects within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// 4409: the session goes on in another connection.
-const ELSEWHERE: CloseCode = match CloseCode::new(4409) {
-    Some(code) => code,
-    None => CloseCode::POLICY_VIOLATION,
-};
-
 /// One connection of the session protocol.
 pub(crate) struct Door {
     machine: Machine,
@@ -41,6 +37,7 @@ pub(crate) struct Door {
 
 /// What is around the machine.
 struct Parts {
+    dialect: Dialect,
     hub: Hub,
     policy: Arc<dyn Policy>,
     remote: Remote,
@@ -50,11 +47,13 @@ struct Parts {
     max_message: usize,
     holder: Option<Holder>,
     seats: Vec<Seat>,
-    inbox: Arc<Mutex<Vec<Arrival>>>,
+    inbox: Inbox,
     /// Until when it must have connected, or have a fresh token.
     timer: Option<AbortHandle>,
     /// Until when it has channels that tokens have given it.
     lapses: Vec<(ChannelName, AbortHandle)>,
+    /// The pings of a dialect that has some.
+    beat: Option<Beat>,
 }
 
 /// The client, once it has connected.
@@ -62,7 +61,8 @@ struct Holder {
     identity: Arc<Identity>,
     /// Which of the client's connections this is.
     number: u64,
-    secret: Secret,
+    /// What resumes the session, in a dialect that has sessions.
+    secret: Option<Secret>,
     is_revoked: bool,
 }
 
@@ -77,7 +77,9 @@ struct Seat {
 }
 
 /// What was asked for and has come.
-enum Arrival {
+pub(super) enum Arrival {
+    /// It is time for a ping.
+    Beat,
     Outcome(Outcome),
     Guest(u64, Connect, Result<Guest, Denied>),
     Refreshed(u64, Result<Option<Duration>, Denied>),
@@ -91,8 +93,15 @@ struct Bound<'a, 'b> {
 }
 
 impl Door {
-    pub(crate) fn new(hub: &Hub, policy: Arc<dyn Policy>, member: Member, remote: Remote) -> Self {
+    pub(crate) fn new(
+        dialect: Dialect,
+        hub: &Hub,
+        policy: Arc<dyn Policy>,
+        member: Member,
+        remote: Remote,
+    ) -> Self {
         let parts = Parts {
+            dialect,
             hub: hub.clone(),
             policy,
             remote,
@@ -103,9 +112,10 @@ impl Door {
             inbox: Arc::default(),
             timer: None,
             lapses: Vec::new(),
+            beat: None,
         };
         Self {
-            machine: Machine::default(),
+            machine: Machine::new(dialect),
             parts,
         }
     }
@@ -126,7 +136,7 @@ impl Session for Door {
         let (machine, mut bound) = self.bound(sender);
         match event {
             Event::Text(text) => return machine.handle_text(&text, &mut bound),
-            Event::Binary(_) => machine.handle_binary(&mut bound),
+            Event::Binary(payload) => return machine.handle_binary(&payload, &mut bound),
             // The client has ended it on purpose.
             Event::Close(closing) if closing.code == Some(CloseCode::NORMAL) => bound.revoke(),
             _ => {}
@@ -146,6 +156,10 @@ impl Session for Door {
         let (machine, mut bound) = self.bound(sender);
         for arrival in arrived {
             let outcome = match arrival {
+                Arrival::Beat => {
+                    machine.handle_beat(&mut bound);
+                    continue;
+                }
                 Arrival::Outcome(outcome) => outcome,
                 Arrival::Guest(id, connect, guest) => {
                     let verdict = guest.map(|guest| bound.parts.admit(&connect, guest));
@@ -198,6 +212,13 @@ impl Session for Door {
 
     fn on_slow(&mut self, _: &Topic) {
         self.parts.hub.counters().closed_slow();
+    }
+
+    fn on_drain(&mut self, code: CloseCode, reason: &str, sender: &mut Sender<'_>) {
+        let (machine, mut bound) = self.bound(sender);
+        machine.handle_drain(&mut bound);
+        // Does nothing when it is closing already.
+        sender.close(code, reason);
     }
 
     /// The log of one channel is another one: the others go on.
@@ -288,12 +309,16 @@ impl Parts {
         }
         let number = identity.take_over();
         let sessions = self.hub.sessions();
-        let secret = sessions.issue(&identity, &self.remote);
+        let is_foreign = self.dialect.is_foreign();
+        if is_foreign {
+            self.beat = Some(self.hub.pulse().begin(&self.inbox, &self.remote));
+        }
+        let secret = (!is_foreign).then(|| sessions.issue(&identity, &self.remote));
         let known = connect.publisher.as_deref();
         let (name, publisher) = sessions.publisher(known, &identity.member.user);
         let reply = Connected {
             client: identity.client.to_string(),
-            session: secret.text(),
+            session: secret.map(Secret::text).unwrap_or_default(),
             resumed,
             session_ms: milliseconds(KEPT),
             publisher: name,
@@ -301,12 +326,14 @@ impl Parts {
             max_message: Some(self.max_message as u64),
             expires: ttl.is_some(),
             ttl: ttl.map(seconds),
+            subs: Vec::new(),
         };
         self.holder = Some(Holder {
             identity,
             number,
             secret,
-            is_revoked: false,
+            // Whoever cannot come back to a session has left when its connection is gone.
+            is_revoked: is_foreign,
         });
         Box::new(Welcome {
             reply,
@@ -345,10 +372,11 @@ impl Parts {
         &mut self,
         channel: &ChannelName,
         result: Result<Option<Duration>, Denied>,
-    ) -> Result<(), Denied> {
-        let holds = result?.map(|holds| holds.saturating_add(self.policy.grace()));
+    ) -> Grant {
+        let ttl = result?;
+        let holds = ttl.map(|holds| holds.saturating_add(self.policy.grace()));
         let Some(holder) = &self.holder else {
-            return Ok(());
+            return Ok(None);
         };
         let identity = &holder.identity;
         identity.grant(channel.clone(), holds.and_then(after));
@@ -363,7 +391,7 @@ impl Parts {
             let timer = self.later(holds, Outcome::Lapsed(channel.clone()));
             self.lapses.push((channel.clone(), timer));
         }
-        Ok(())
+        Ok(ttl.map(seconds))
     }
 
     fn enter(&self, channel: &ChannelName) {
@@ -401,7 +429,7 @@ fn after(time: Duration) -> Option<Instant> {
     Instant::now().checked_add(time)
 }
 
-fn put(inbox: &Mutex<Vec<Arrival>>, arrival: Arrival, remote: &Remote) {
+pub(super) fn put(inbox: &Mutex<Vec<Arrival>>, arrival: Arrival, remote: &Remote) {
     inbox
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -438,7 +466,9 @@ impl Drop for Parts {
         if !identity.is_owner(number) {
             return;
         }
-        self.hub.sessions().lose(secret);
+        if let Some(secret) = secret {
+            self.hub.sessions().lose(secret);
+        }
         let grace = |channel: &ChannelName| match self.hub.namespaces().of(channel) {
             Some(namespace) if !is_revoked => namespace.grace,
             _ => Duration::ZERO,

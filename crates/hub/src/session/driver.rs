@@ -8,14 +8,15 @@ use super::sub::Key;
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{EngineError, Members, Publish, PublishError, Published, PublisherId};
 use crate::format::{Format, Place};
+use crate::position::Position;
 use crate::reading::{Reading, Reason, Since};
-use crate::wire::{Connect, Connected, Rpc, Start};
+use crate::wire::{Connect, Connected, Reply, Rpc, Start};
 
 /// Does what a [`Machine`](super::machine::Machine) asks for; what is not there at once comes as an
 /// [`Outcome`], and the answer is `None`.
 pub(crate) trait Driver {
     /// Sends a message; when there is no room, the connection is closed.
-    fn send(&mut self, text: &str);
+    fn send(&mut self, reply: &Reply);
 
     /// Whether so many bytes may be sent that are not urgent; `is_first` of this turn.
     fn has_room(&self, bytes: usize, is_first: bool) -> bool;
@@ -44,9 +45,9 @@ pub(crate) trait Driver {
     /// Whether the client may use a channel that is there.
     fn admits(&self, channel: &ChannelName) -> bool;
 
-    /// Asks whether a token gives the client a channel, which is from then on
-    /// [admitted](Self::admits).
-    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Result<(), Denied>)>;
+    /// Asks whether a token gives the client a channel, and for how many seconds; from then on it
+    /// is [admitted](Self::admits).
+    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Grant)>;
 
     /// Begins a subscription, which is there but gets nothing.
     fn subscribe(&mut self, key: Key, channel: &ChannelName, format: Format);
@@ -67,6 +68,15 @@ pub(crate) trait Driver {
         ask: Ask,
         channel: &ChannelName,
         since: Since,
+        limit: usize,
+    ) -> Option<Result<Reading, EngineError>>;
+
+    /// Reads a log backwards, for a command: the newest first, before this offset if there is one.
+    fn read_back(
+        &mut self,
+        id: u64,
+        channel: &ChannelName,
+        before: Option<Position>,
         limit: usize,
     ) -> Option<Result<Reading, EngineError>>;
 
@@ -121,6 +131,8 @@ pub(crate) enum Outcome {
     Connected(u64, Connect, Verdict),
     /// What a log has.
     Read(Ask, Result<Reading, EngineError>),
+    /// The same backwards.
+    ReadBack(u64, Result<Reading, EngineError>),
     /// Where it was published.
     Published(u64, Result<Published, PublishError>),
     /// Who is there; only how many when `true`.
@@ -130,7 +142,7 @@ pub(crate) enum Outcome {
     /// For how long a token holds.
     Refreshed(u64, Result<Option<u64>, Denied>),
     /// Whether a token gives a channel.
-    Granted(Wanted, Result<(), Denied>),
+    Granted(Wanted, Grant),
     /// A token that has given a channel has expired.
     Lapsed(ChannelName),
     /// The token has expired, and there was no other.
@@ -145,7 +157,12 @@ pub(crate) struct Wanted {
     pub(crate) id: Option<u64>,
     pub(crate) channel: ChannelName,
     pub(crate) start: Start,
+    /// It has the channel, and the token takes the place of the one before.
+    pub(crate) is_fresh: bool,
 }
+
+/// For how many seconds a token gives a channel; for ever with `None`.
+pub(crate) type Grant = Result<Option<u64>, Denied>;
 
 /// Whether a client is let in.
 pub(crate) type Verdict = Result<Box<Welcome>, Denied>;

@@ -3,21 +3,23 @@
 //! It owns no socket, clock or engine: what it needs it asks of its [`Driver`].
 
 mod asking;
+mod greeting;
 
 use std::ops::Range;
 
-use holdwire::CloseCode;
 use holdwire::proto::Flow;
 use holdwire::shard::Join;
 
+use self::greeting::Greeting;
 use super::answer;
+use super::dialect::{Dialect, End};
 use super::driver::{Ask, Driver, Outcome, Wanted, Welcome};
 use super::policy::Denied;
 use super::sub::{Key, Sub};
+use crate::centrifuge::{Encoding, Saying};
 use crate::channel::ChannelName;
 use crate::cursor::Next;
 use crate::engine::{EngineError, PublisherId};
-use crate::format::Format;
 use crate::position::{Epoch, MAX_OFFSET, Position};
 use crate::reading::{Reading, Since};
 use crate::wire::{Command, Connect, Fault, Reply, Start, Subscribe};
@@ -28,14 +30,8 @@ pub(crate) const CHANNELS: usize = 128;
 /// Commands without a reply, above which no more are read.
 const UNDER_WAY: usize = 64;
 
-/// 4400: a message is no command.
-const NO_COMMAND: u16 = 4400;
-
-/// 4401: who the client is, is not accepted, or not any more.
-const UNAUTHORIZED: u16 = 4401;
-
-/// 4408: nobody has connected in time.
-const TOO_LATE: u16 = 4408;
+/// Pings that may go without an answer, in a protocol that has some of its own.
+const UNANSWERED: u8 = 2;
 
 /// The subscription is void because the log is another one or has forked.
 const HAS_CHANGED: u16 = 2500;
@@ -43,6 +39,7 @@ const HAS_CHANGED: u16 = 2500;
 /// A connection: not connected, being connected, connected, or ending.
 #[derive(Debug, Default)]
 pub(crate) struct Machine {
+    dialect: Dialect,
     state: State,
     subs: Vec<Sub>,
     keys: u32,
@@ -53,6 +50,12 @@ pub(crate) struct Machine {
     is_paused: bool,
     /// What was just published is more than the subscribers take: they resume the connection.
     is_crowding: bool,
+    /// Pings since the client has said anything.
+    unanswered: u8,
+    /// What is left of a message while the commands before it are under way.
+    held: Vec<u8>,
+    /// What the reply to `connect` still waits for.
+    greeting: Option<Box<Greeting>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,34 +64,106 @@ enum State {
     New,
     Connecting,
     Connected,
+    /// Whoever was not let in is expected to go; what it says besides means nothing.
+    Refused,
     Over,
 }
 
 impl Machine {
-    /// Takes a message.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a text message.
     pub(crate) fn handle_text(&mut self, text: &str, driver: &mut impl Driver) -> Flow {
         if self.state == State::Over {
             return Flow::Continue;
         }
-        match serde_json::from_str::<Command>(text) {
-            Ok(command) if (1..=MAX_OFFSET).contains(&command.id) => self.command(command, driver),
-            Ok(_) => self.close(
-                NO_COMMAND,
-                "a command has an id, from 1 to 2^53 - 1",
-                driver,
-            ),
-            Err(error) => self.close(NO_COMMAND, &format!("no command: {error}"), driver),
+        self.unanswered = 0;
+        match self.dialect {
+            Dialect::Holdwire => match serde_json::from_str::<Command>(text) {
+                Ok(command) if (1..=MAX_OFFSET).contains(&command.id) => {
+                    self.command(command, driver);
+                }
+                Ok(_) => self.close(
+                    End::NoCommand,
+                    "a command has an id, from 1 to 2^53 - 1",
+                    driver,
+                ),
+                Err(error) => {
+                    self.close(End::NoCommand, &format!("no command: {error}"), driver);
+                }
+            },
+            Dialect::Centrifuge(Encoding::Json) => {
+                self.read(Encoding::Json, text.as_bytes(), driver);
+            }
+            Dialect::Centrifuge(Encoding::Protobuf) => {
+                self.close(End::NoCommand, "commands are binary messages", driver);
+            }
         }
-        if std::mem::take(&mut self.is_crowding) {
-            return Flow::Pause;
-        }
-        self.flow()
+        self.pace()
     }
 
-    /// Takes a binary message, which is none.
-    pub(crate) fn handle_binary(&mut self, driver: &mut impl Driver) {
-        if self.state != State::Over {
-            self.close(NO_COMMAND, "commands are text messages", driver);
+    /// Takes a binary message.
+    pub(crate) fn handle_binary(&mut self, payload: &[u8], driver: &mut impl Driver) -> Flow {
+        if self.state == State::Over {
+            return Flow::Continue;
+        }
+        self.unanswered = 0;
+        if self.dialect == Dialect::Centrifuge(Encoding::Protobuf) {
+            self.read(Encoding::Protobuf, payload, driver);
+        } else {
+            self.close(End::NoCommand, "commands are text messages", driver);
+        }
+        self.pace()
+    }
+
+    /// Says that the connection is there, in a protocol that has pings of its own.
+    pub(crate) fn handle_beat(&mut self, driver: &mut impl Driver) {
+        if self.state != State::Connected {
+            return;
+        }
+        if self.unanswered >= UNANSWERED {
+            return self.close(End::Silent, "no pong", driver);
+        }
+        self.unanswered += 1;
+        driver.send(&Reply::default());
+    }
+
+    /// The server goes down.
+    pub(crate) fn handle_drain(&mut self, driver: &mut impl Driver) {
+        if self.state != State::Over && self.dialect.is_foreign() {
+            self.close(End::Shutdown, "shutdown", driver);
+        }
+    }
+
+    /// Follows the commands of a message, until one of them is under way that comes first.
+    fn read(&mut self, encoding: Encoding, mut message: &[u8], driver: &mut impl Driver) {
+        while self.state != State::Over {
+            if self.waits() {
+                self.held = message.to_vec();
+                return;
+            }
+            match encoding.next(&mut message) {
+                Ok(Some(Saying::Command(command))) => self.command(*command, driver),
+                Ok(Some(Saying::Refused(id, fault, why))) => fail(id, fault, why, driver),
+                Ok(Some(Saying::Pong)) => {}
+                Ok(None) => return,
+                Err(error) => {
+                    self.close(End::NoCommand, &format!("no command: {error}"), driver);
+                }
+            }
+        }
+    }
+
+    /// Reads on what was left.
+    fn read_on(&mut self, driver: &mut impl Driver) {
+        if let Dialect::Centrifuge(encoding) = self.dialect {
+            let held = std::mem::take(&mut self.held);
+            self.read(encoding, &held, driver);
         }
     }
 
@@ -102,26 +177,34 @@ impl Machine {
                 self.under_way -= 1;
                 self.connected(id, &connect, verdict, driver);
             }
+            Outcome::Read(Ask::Sub(key), reading) if self.greeting.is_some() => {
+                self.placed(key, &reading, driver);
+            }
             Outcome::Read(Ask::Sub(key), reading) => self.take(key, &reading, driver),
             Outcome::Read(Ask::Reply(id), reading) => {
-                self.reply(answer::found(id, &reading), driver)
+                let found = answer::found(id, &reading, self.dialect.is_foreign());
+                self.reply(found, driver);
             }
+            Outcome::ReadBack(id, reading) => self.reply(answer::found_back(id, &reading), driver),
             Outcome::Published(id, result) => self.reply(answer::placed(id, &result), driver),
             Outcome::Members(id, stats, members) => {
                 self.reply(answer::members(id, stats, &members), driver);
             }
-            Outcome::Said(id, said) => self.reply(answer::said(id, said), driver),
+            Outcome::Said(id, said) => self.said(id, said, driver),
             Outcome::Refreshed(id, result) => self.refreshed(id, result, driver),
             Outcome::Granted(wanted, result) => {
                 self.asked -= 1;
                 self.granted(&wanted, result, driver);
             }
             Outcome::Lapsed(channel) => self.lapsed(&channel, driver),
-            Outcome::Expired => self.close(UNAUTHORIZED, "the token has expired", driver),
-            Outcome::NeverConnected if self.state == State::New => {
-                self.close(TOO_LATE, "connect comes first, within 10 s", driver);
+            Outcome::Expired => self.close(End::Expired, "the token has expired", driver),
+            Outcome::NeverConnected if matches!(self.state, State::New | State::Refused) => {
+                self.close(End::TooLate, "connect comes first, within 10 s", driver);
             }
             Outcome::NeverConnected => {}
+        }
+        if !self.held.is_empty() && !self.waits() {
+            self.read_on(driver);
         }
         if self.is_paused && self.flow() == Flow::Continue {
             driver.resume();
@@ -172,17 +255,36 @@ impl Machine {
         }
     }
 
+    /// Whether what is under way comes before anything else.
+    fn waits(&self) -> bool {
+        self.state == State::Connecting || self.under_way >= UNDER_WAY || self.asked > 0
+    }
+
     fn flow(&mut self) -> Flow {
-        let waits =
-            self.state == State::Connecting || self.under_way >= UNDER_WAY || self.asked > 0;
-        self.is_paused = waits;
-        if waits { Flow::Pause } else { Flow::Continue }
+        self.is_paused = self.waits();
+        if self.is_paused {
+            Flow::Pause
+        } else {
+            Flow::Continue
+        }
+    }
+
+    /// Whether the next message is taken now.
+    fn pace(&mut self) -> Flow {
+        if std::mem::take(&mut self.is_crowding) {
+            return Flow::Pause;
+        }
+        self.flow()
     }
 
     fn command(&mut self, command: Command, driver: &mut impl Driver) {
         let id = command.id;
         match (command.names(), command.connect.is_some(), self.state) {
-            (2.., ..) => return self.close(NO_COMMAND, "a command has one name", driver),
+            (2.., ..) => return self.close(End::NoCommand, "a command has one name", driver),
+            (_, false, State::Refused) => return,
+            (_, false, State::New) if self.dialect.is_foreign() => {
+                return self.close(End::NoCommand, "connect comes first", driver);
+            }
             (0, ..) => return fail(id, Fault::NoSuchMethod, "there is no such command", driver),
             (_, false, State::New) => {
                 return fail(id, Fault::NotConnected, "connect comes first", driver);
@@ -209,7 +311,7 @@ impl Machine {
         } else if let Some(rpc) = command.rpc {
             self.under_way += 1;
             if let Some(said) = driver.rpc(id, rpc) {
-                self.reply(answer::said(id, said), driver);
+                self.said(id, said, driver);
             }
         } else if let Some(ping) = command.ping {
             self.ping(id, &ping, driver);
@@ -218,9 +320,11 @@ impl Machine {
             if let Some(result) = driver.refresh(id, &refresh.token) {
                 self.refreshed(id, result, driver);
             }
+        } else if let Some(Subscribe { channel, start }) = command.sub_refresh {
+            self.sub_refresh(id, &channel, start, driver);
         } else if command.disconnect.is_some() {
             driver.revoke();
-            self.close(CloseCode::NORMAL.value(), "", driver);
+            self.close(End::Bye, "", driver);
         }
     }
 
@@ -243,20 +347,26 @@ impl Machine {
         let welcome = match verdict {
             Ok(welcome) => welcome,
             Err(denied) if denied.fault == Fault::NotAllowed => {
-                return self.close(UNAUTHORIZED, &denied.message, driver);
+                return self.close(End::Unauthorized, &denied.message, driver);
             }
             Err(denied) => {
-                self.state = State::New;
+                self.state = match self.dialect.is_foreign() {
+                    true => State::Refused,
+                    false => State::New,
+                };
                 return fail(id, denied.fault, &denied.message, driver);
             }
         };
+        if self.dialect.is_foreign() {
+            return self.greet(id, connect, *welcome, driver);
+        }
         self.state = State::Connected;
         self.publisher = Some(welcome.publisher);
-        driver.send(&answer::text(&Reply {
+        driver.send(&Reply {
             id,
             connect: Some(welcome.reply),
             ..Reply::default()
-        }));
+        });
         for (channel, start) in &connect.subs {
             self.subscribe(None, channel, start, driver);
         }
@@ -276,7 +386,7 @@ impl Machine {
     ) {
         match result {
             Err(denied) if denied.fault == Fault::NotAllowed => {
-                self.close(UNAUTHORIZED, &denied.message, driver);
+                self.close(End::Unauthorized, &denied.message, driver);
             }
             result => self.reply(answer::refreshed(id, result), driver),
         }
@@ -292,26 +402,68 @@ impl Machine {
         driver: &mut impl Driver,
     ) {
         if start.token.is_none() {
-            return self.begin(id, channel, start, driver);
+            return self.begin(id, channel, start, None, driver);
         }
         match of(channel, driver) {
             Ok((channel, _)) => {
                 let start = start.clone();
-                match driver.grant(Wanted { id, channel, start }) {
-                    Some((wanted, result)) => self.granted(&wanted, result, driver),
-                    None => self.asked += 1,
-                }
+                let is_fresh = false;
+                self.grant(
+                    Wanted {
+                        id,
+                        channel,
+                        start,
+                        is_fresh,
+                    },
+                    driver,
+                );
             }
             Err((fault, message)) => refuse(id, channel, fault, message, driver),
         }
     }
 
-    /// A token gives a channel, or does not.
-    fn granted(&mut self, wanted: &Wanted, result: Result<(), Denied>, driver: &mut impl Driver) {
-        let Wanted { id, channel, start } = wanted;
-        match result {
-            Ok(()) => self.begin(*id, channel.as_str(), start, driver),
-            Err(denied) => refuse(*id, channel.as_str(), denied.fault, &denied.message, driver),
+    /// Shows a fresh token for a subscription.
+    fn sub_refresh(&mut self, id: u64, channel: &str, start: Start, driver: &mut impl Driver) {
+        let sub = self.subs.iter().find(|sub| sub.name.as_str() == channel);
+        let Some(channel) = sub.map(|sub| sub.name.clone()) else {
+            return fail(
+                id,
+                Fault::BadRequest,
+                "there is no such subscription",
+                driver,
+            );
+        };
+        if start.token.is_none() {
+            return fail(id, Fault::BadRequest, "a token is missing", driver);
+        }
+        let wanted = Wanted {
+            id: Some(id),
+            channel,
+            start,
+            is_fresh: true,
+        };
+        self.grant(wanted, driver);
+    }
+
+    fn grant(&mut self, wanted: Wanted, driver: &mut impl Driver) {
+        match driver.grant(wanted) {
+            Some((wanted, result)) => self.granted(&wanted, result, driver),
+            None => self.asked += 1,
+        }
+    }
+
+    /// A token gives a channel, for so many seconds or for ever, or does not.
+    fn granted(
+        &mut self,
+        wanted: &Wanted,
+        result: Result<Option<u64>, Denied>,
+        driver: &mut impl Driver,
+    ) {
+        let (id, channel) = (wanted.id, wanted.channel.as_str());
+        match (result, wanted.is_fresh) {
+            (Ok(ttl), false) => self.begin(id, channel, &wanted.start, ttl, driver),
+            (Ok(ttl), true) => driver.send(&answer::sub_refreshed(id.unwrap_or_default(), ttl)),
+            (Err(denied), _) => refuse(id, channel, denied.fault, &denied.message, driver),
         }
     }
 
@@ -324,17 +476,37 @@ impl Machine {
         }
     }
 
-    fn begin(&mut self, id: Option<u64>, channel: &str, start: &Start, driver: &mut impl Driver) {
-        match self.try_subscribe(channel, start, driver) {
-            Ok((name, format, since)) => {
-                self.keys += 1;
-                let key = Key(self.keys);
-                driver.subscribe(key, &name, format);
-                self.subs.push(Sub::new(key, name, since, id));
-                self.go_on(key, driver);
-            }
+    fn begin(
+        &mut self,
+        id: Option<u64>,
+        channel: &str,
+        start: &Start,
+        ttl: Option<u64>,
+        driver: &mut impl Driver,
+    ) {
+        match self.open(id, channel, start, ttl, driver) {
+            Ok(key) => self.go_on(key, driver),
             Err((fault, message)) => refuse(id, channel, fault, message, driver),
         }
+    }
+
+    /// A subscription that has not begun.
+    fn open(
+        &mut self,
+        id: Option<u64>,
+        channel: &str,
+        start: &Start,
+        ttl: Option<u64>,
+        driver: &mut impl Driver,
+    ) -> Result<Key, (Fault, &'static str)> {
+        let (name, format, since) = self.try_subscribe(channel, start, driver)?;
+        self.keys += 1;
+        let key = Key(self.keys);
+        driver.subscribe(key, &name, format);
+        let is_foreign = self.dialect.is_foreign();
+        self.subs
+            .push(Sub::new(key, name, since, id, ttl, is_foreign));
+        Ok(key)
     }
 
     fn try_subscribe(
@@ -342,7 +514,7 @@ impl Machine {
         channel: &str,
         start: &Start,
         driver: &impl Driver,
-    ) -> Result<(ChannelName, Format, Option<Position>), (Fault, &'static str)> {
+    ) -> Result<(ChannelName, crate::format::Format, Option<Position>), (Fault, &'static str)> {
         let bad = |what| (Fault::BadRequest, what);
         let (name, namespace) = admitted(channel, driver)?;
         let since =
@@ -356,12 +528,7 @@ impl Machine {
         if start.join_leave && !namespace.presence {
             return Err((Fault::NotAllowed, "the channel does not show who is there"));
         }
-        let format = if start.join_leave {
-            Format::SessionPresence
-        } else {
-            Format::Session
-        };
-        Ok((name, format, since))
+        Ok((name, self.dialect.format(start.join_leave), since))
     }
 
     /// Does what the cursor of a subscription wants.
@@ -448,26 +615,41 @@ impl Machine {
                 );
             }
         }
-        driver.send(&answer::text(&Reply {
+        driver.send(&Reply {
             id,
             unsubscribe: Some(crate::wire::Empty {}),
             ..Reply::default()
-        }));
+        });
     }
 
     /// Answers a command that was under way.
     fn reply(&mut self, reply: Reply, driver: &mut impl Driver) {
         self.under_way -= 1;
-        driver.send(&answer::text(&reply));
+        driver.send(&reply);
     }
 
-    fn close(&mut self, code: u16, reason: &str, driver: &mut impl Driver) {
+    /// What the application says, if the client waits for it.
+    fn said(
+        &mut self,
+        id: u64,
+        said: Result<Box<serde_json::value::RawValue>, Denied>,
+        driver: &mut impl Driver,
+    ) {
+        if id > 0 {
+            return self.reply(answer::said(id, said), driver);
+        }
+        self.under_way -= 1;
+        if said.is_err_and(|denied| denied.fault == Fault::NoSuchMethod) {
+            self.close(End::NotServed, "nobody takes what is sent", driver);
+        }
+    }
+
+    fn close(&mut self, end: End, reason: &str, driver: &mut impl Driver) {
         self.state = State::Over;
         for sub in self.subs.drain(..) {
             driver.unsubscribe(sub.key);
         }
-        let code = CloseCode::new(code).unwrap_or(CloseCode::POLICY_VIOLATION);
-        driver.close(code, reason);
+        driver.close(self.dialect.code(end), reason);
     }
 }
 
@@ -522,5 +704,5 @@ fn position(start: &Start) -> Option<Option<Position>> {
 }
 
 fn fail(id: u64, fault: Fault, message: &str, driver: &mut impl Driver) {
-    driver.send(&answer::text(&answer::error(id, fault, message)));
+    driver.send(&answer::error(id, fault, message));
 }

@@ -9,6 +9,7 @@ use super::driver::Driver;
 use crate::channel::ChannelName;
 use crate::cursor::{Cursor, Hears, Listener, Next};
 use crate::format::Place;
+use crate::log::Retention;
 use crate::position::{Epoch, Position};
 use crate::publication::Publication;
 use crate::reading::{Gap, Reading, Since};
@@ -30,6 +31,12 @@ pub(super) struct Sub {
     pub(super) is_resting: bool,
     /// It came with a position.
     is_back: bool,
+    /// It cannot be told of a gap: what it misses first voids its position, later it comes anew.
+    is_foreign: bool,
+    /// Its position was void.
+    is_lost: bool,
+    /// Seconds for which its token holds.
+    ttl: Option<u64>,
     /// It was told that there is more, and is to be told when that has come.
     is_behind: bool,
 }
@@ -40,6 +47,8 @@ impl Sub {
         name: ChannelName,
         since: Option<Position>,
         asked: Option<u64>,
+        ttl: Option<u64>,
+        is_foreign: bool,
     ) -> Self {
         Self {
             key,
@@ -48,6 +57,9 @@ impl Sub {
             asked,
             is_resting: false,
             is_back: since.is_some(),
+            is_foreign,
+            is_lost: false,
+            ttl,
             is_behind: false,
         }
     }
@@ -59,8 +71,57 @@ impl Sub {
             .map_or(1, |namespace| namespace.page.max(1))
     }
 
+    /// The position that it came with.
+    pub(super) fn since(&self) -> Option<Position> {
+        match self.cursor.next() {
+            Next::Read(position) => Some(position),
+            _ => None,
+        }
+    }
+
+    /// Has it begin where it was when that can be, else with the newest; without a word, but for
+    /// what this gives.
+    ///
+    /// Where nothing is kept, what comes until it has joined is of no concern to it.
+    pub(super) fn place(
+        &mut self,
+        reading: &Reading,
+        is_recoverable: bool,
+        driver: &mut impl Driver,
+    ) -> Subscribed {
+        let epoch = reading.position.epoch;
+        let (since, newest) = (self.since(), epoch.at(reading.newest));
+        if let Some(gap) = &reading.gap {
+            driver.missed(gap.reason);
+        }
+        let at = match since.filter(|_| reading.gap.is_none()) {
+            Some(position) => epoch.at(position.offset),
+            None => newest,
+        };
+        self.cursor = match is_recoverable {
+            true => Cursor::told(at),
+            false => Cursor::silent(),
+        };
+        Subscribed {
+            epoch: epoch.to_string(),
+            offset: at.offset,
+            recovered: since.map(|_| reading.gap.is_none()),
+            is_recoverable,
+            ..Subscribed::default()
+        }
+    }
+
     /// Sends what was read.
     pub(super) fn read(&mut self, reading: &Reading, driver: &mut impl Driver) -> Next {
+        if let Some(gap) = reading
+            .gap
+            .filter(|_| self.is_foreign && self.cursor.is_untold())
+        {
+            driver.missed(gap.reason);
+            self.is_lost = true;
+            self.cursor = Cursor::new(None);
+            return self.cursor.next();
+        }
         let (cursor, mut teller) = self.parts(driver);
         cursor.read(reading, &mut teller)
     }
@@ -87,7 +148,7 @@ impl Sub {
         };
         let (cursor, mut teller) = self.parts(driver);
         let join = cursor.join(epoch, next, |_| read, &mut teller);
-        if join == Join::Stay && std::mem::take(&mut self.is_behind) {
+        if join == Join::Stay && std::mem::take(&mut self.is_behind) && !self.is_foreign {
             let live = Live { offset: next - 1 };
             driver.send(&push(Push {
                 channel: name.as_str().to_owned(),
@@ -113,7 +174,9 @@ impl Sub {
             driver,
             name: &self.name,
             asked: &mut self.asked,
-            is_back: self.is_back,
+            recovered: self.is_back.then_some(!self.is_lost),
+            is_foreign: self.is_foreign,
+            ttl: self.ttl,
             is_behind: &mut self.is_behind,
             is_first: true,
         };
@@ -126,7 +189,9 @@ struct Teller<'a, D> {
     driver: &'a mut D,
     name: &'a ChannelName,
     asked: &'a mut Option<u64>,
-    is_back: bool,
+    recovered: Option<bool>,
+    is_foreign: bool,
+    ttl: Option<u64>,
     is_behind: &'a mut bool,
     /// Nothing was replayed in this turn.
     is_first: bool,
@@ -141,28 +206,34 @@ impl<D: Driver> Listener for Teller<'_, D> {
         let subscribed = Subscribed {
             epoch: at.epoch.to_string(),
             offset: at.offset,
-            recovered: self.is_back.then_some(gap.is_none()),
+            recovered: self.recovered.map(|recovered| recovered && gap.is_none()),
             gap: gap.map(answer::missing),
             more,
+            expires: self.ttl.is_some(),
+            ttl: self.ttl,
+            is_recoverable: is_recoverable(self.driver, self.name),
         };
-        let text = match self.asked.take() {
-            Some(id) => answer::text(&Reply {
+        let reply = match self.asked.take() {
+            Some(id) => Reply {
                 id,
                 subscribe: Some(subscribed),
                 ..Reply::default()
-            }),
+            },
             None => push(Push {
                 channel: self.name.as_str().to_owned(),
                 subscribe: Some(subscribed),
                 ..Push::default()
             }),
         };
-        self.driver.send(&text);
+        self.driver.send(&reply);
         Hears::On
     }
 
     fn gap(&mut self, gap: &Gap) -> Hears {
         self.driver.missed(gap.reason);
+        if self.is_foreign {
+            return Hears::Over;
+        }
         self.driver.send(&push(Push {
             channel: self.name.as_str().to_owned(),
             gap: Some(answer::missing(gap)),
@@ -190,9 +261,15 @@ impl<D: Driver> Listener for Teller<'_, D> {
     }
 }
 
-fn push(push: Push) -> String {
-    answer::text(&Reply {
+/// Whether a channel keeps what was published, so that one may come back to it.
+pub(super) fn is_recoverable(driver: &impl Driver, channel: &ChannelName) -> bool {
+    let namespace = driver.namespace(channel);
+    namespace.is_some_and(|namespace| namespace.retention != Retention::NONE)
+}
+
+fn push(push: Push) -> Reply {
+    Reply {
         push: Some(push),
         ..Reply::default()
-    })
+    }
 }

@@ -8,10 +8,10 @@ use holdwire::shard::Join;
 use serde_json::value::RawValue;
 
 use super::world::Flaw;
+use crate::backwards;
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{
-    Answer, Engine as _, EngineError, Members, Memory, Publish, PublishError, Published,
-    PublisherId,
+    Answer, Engine, EngineError, Members, Memory, Publish, PublishError, Published, PublisherId,
 };
 use crate::format::{self, Format, Place};
 use crate::namespaces::Namespaces;
@@ -19,13 +19,13 @@ use crate::position::Position;
 use crate::publication::Publication;
 use crate::reading::{Reading, Reason, Since};
 use crate::session::driven::{
-    Ask, Connected, Denied, Driver, Key, Machine, Verdict, Wanted, Welcome,
+    Ask, Connected, Denied, Driver, Grant, Key, Machine, Verdict, Wanted, Welcome,
 };
-use crate::wire::{Connect, Rpc};
+use crate::wire::{Connect, Reply, Rpc};
 
 /// What all connections of a server share; it is gone with the server.
 pub(super) struct Node {
-    pub(super) memory: Memory,
+    pub(super) memory: Arc<Memory>,
     pub(super) namespaces: Arc<Namespaces>,
     pub(super) flaw: Option<Flaw>,
     /// What was published in each channel since the log was last another one, as it is told.
@@ -81,7 +81,7 @@ struct Bound<'a> {
 impl Node {
     pub(super) fn new(namespaces: &Arc<Namespaces>, flaw: Option<Flaw>) -> Self {
         Self {
-            memory: Memory::new(Arc::clone(namespaces)),
+            memory: Arc::new(Memory::new(Arc::clone(namespaces))),
             namespaces: Arc::clone(namespaces),
             flaw,
             feeds: HashMap::new(),
@@ -220,14 +220,14 @@ impl Session {
     }
 }
 
-impl Driver for Bound<'_> {
-    fn send(&mut self, text: &str) {
+impl Bound<'_> {
+    fn say(&mut self, text: String) {
         if self.line.is_over {
             return;
         }
         let is_gap = text.contains("\"gap\"");
         if is_gap && self.node.flaw == Some(Flaw::SilentGap) {
-            let mut message: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+            let mut message: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             for path in ["/push/subscribe", "/subscribe"] {
                 if let Some(told) = message.pointer_mut(path) {
                     told["gap"] = serde_json::Value::Null;
@@ -237,7 +237,13 @@ impl Driver for Bound<'_> {
             self.line.to_client.push_back(message.to_string());
             return;
         }
-        self.line.to_client.push_back(text.to_owned());
+        self.line.to_client.push_back(text);
+    }
+}
+
+impl Driver for Bound<'_> {
+    fn send(&mut self, reply: &Reply) {
+        self.say(serde_json::to_string(reply).expect("JSON"));
     }
 
     fn has_room(&self, _: usize, is_first: bool) -> bool {
@@ -270,6 +276,7 @@ impl Driver for Bound<'_> {
             max_message: None,
             expires: false,
             ttl: None,
+            subs: Vec::new(),
         };
         let channels = Vec::new();
         let welcome = Welcome {
@@ -292,8 +299,8 @@ impl Driver for Bound<'_> {
         true
     }
 
-    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Result<(), Denied>)> {
-        Some((wanted, Ok(())))
+    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Grant)> {
+        Some((wanted, Ok(None)))
     }
 
     fn subscribe(&mut self, key: Key, channel: &ChannelName, _: Format) {
@@ -326,6 +333,20 @@ impl Driver for Bound<'_> {
         limit: usize,
     ) -> Option<Result<Reading, EngineError>> {
         Some(Ok(self.node.read(channel, since, limit)))
+    }
+
+    fn read_back(
+        &mut self,
+        _: u64,
+        channel: &ChannelName,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Option<Result<Reading, EngineError>> {
+        let engine: Arc<dyn Engine> = self.node.memory.clone();
+        match backwards::read(&engine, channel, before, limit) {
+            Answer::Now(reading) => Some(reading),
+            Answer::Later(_) => unreachable!("it answers at once"),
+        }
     }
 
     fn read_now(&mut self, channel: &ChannelName, since: Since, limit: usize) -> Option<Reading> {
@@ -365,6 +386,6 @@ impl Driver for Bound<'_> {
     fn missed(&mut self, _: Reason) {}
 
     fn replay(&mut self, at: &Place<'_>) {
-        self.send(&format::push(at.channel, at.publication));
+        self.say(format::push(at.channel, at.publication));
     }
 }

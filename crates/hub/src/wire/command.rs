@@ -33,6 +33,8 @@ pub(crate) struct Command {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh: Option<Refresh>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sub_refresh: Option<Subscribe>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) disconnect: Option<Empty>,
 }
 
@@ -50,6 +52,7 @@ impl Command {
             self.rpc.is_some(),
             self.ping.is_some(),
             self.refresh.is_some(),
+            self.sub_refresh.is_some(),
             self.disconnect.is_some(),
         ];
         names.into_iter().filter(|is_there| *is_there).count()
@@ -128,6 +131,9 @@ pub(crate) struct History {
     pub(crate) since: Option<Start>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) limit: Option<u64>,
+    /// The newest first, before `since`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) reverse: bool,
 }
 
 /// A question about a channel.

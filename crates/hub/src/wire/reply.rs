@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::command::Empty;
 use super::data::there;
 use super::push::{Entry, Push, Someone};
+use crate::channel::ChannelName;
 
 /// What a server says: a reply has the id of its command and one of the other members, a push has
 /// only `push`.
@@ -40,6 +41,8 @@ pub(crate) struct Reply {
     pub(crate) ping: Option<Pong>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh: Option<Refreshed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sub_refresh: Option<Refreshed>,
 }
 
 /// Why a command was not followed.
@@ -68,6 +71,7 @@ pub(crate) enum Fault {
     BadRequest = 107,
     NotHere = 108,
     TokenExpired = 109,
+    Unrecoverable = 112,
     Hole = 150,
     Forgotten = 151,
 }
@@ -88,6 +92,9 @@ pub(crate) struct Connected {
     pub(crate) expires: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ttl: Option<u64>,
+    /// What it has without asking, where a dialect says so at once.
+    #[serde(skip)]
+    pub(crate) subs: Vec<(ChannelName, Subscribed)>,
 }
 
 /// The client has a subscription.
@@ -101,6 +108,15 @@ pub(crate) struct Subscribed {
     pub(crate) gap: Option<Missing>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) more: bool,
+    /// Whether it ends when its token does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) expires: bool,
+    /// Seconds until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ttl: Option<u64>,
+    /// Whether the channel keeps what was published, for a dialect that says so.
+    #[serde(skip)]
+    pub(crate) is_recoverable: bool,
 }
 
 /// What does not come.

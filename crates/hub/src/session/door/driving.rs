@@ -4,22 +4,36 @@ use holdwire::CloseCode;
 use holdwire::proto::Flow;
 use serde_json::value::RawValue;
 
-use super::{Arrival, Bound, ELSEWHERE, Parts, Seat};
+use super::{Arrival, Bound, Parts, Seat};
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{Answer, EngineError, Members, Publish, PublishError, Published};
 use crate::format::{Format, Place};
-use crate::local::{IS_SLOW, TOO_SLOW};
+use crate::local::IS_SLOW;
+use crate::position::Position;
 use crate::reading::{Reading, Reason, Since};
-use crate::session::driver::{Ask, Driver, Outcome, Verdict, Wanted};
+use crate::session::dialect::End;
+use crate::session::driver::{Ask, Driver, Grant, Outcome, Verdict, Wanted};
 use crate::session::policy::{Denied, Question};
 use crate::session::sub::Key;
-use crate::wire::{Connect, Rpc};
+use crate::wire::{Connect, Reply, Rpc};
+
+impl Bound<'_, '_> {
+    /// There is no room for what must be said.
+    fn is_slow(&mut self) {
+        // Does nothing when it is closing already.
+        let code = self.parts.dialect.code(End::TooSlow);
+        self.sender.close(code, IS_SLOW);
+    }
+}
 
 impl Driver for Bound<'_, '_> {
-    fn send(&mut self, text: &str) {
-        if self.sender.text(text).is_err() {
-            // Does nothing when it is closing already.
-            self.sender.close(TOO_SLOW, IS_SLOW);
+    fn send(&mut self, reply: &Reply) {
+        if self
+            .sender
+            .message(self.parts.dialect.message(reply))
+            .is_err()
+        {
+            self.is_slow();
         }
     }
 
@@ -47,7 +61,8 @@ impl Driver for Bound<'_, '_> {
         if let Some((identity, remote)) = held.filter(|(identity, _)| !identity.has_expired()) {
             let welcome = self.parts.welcome(&connect, identity, true, Vec::new());
             if let Some(remote) = remote {
-                remote.close(ELSEWHERE, "the session goes on in another connection");
+                let code = self.parts.dialect.code(End::Elsewhere);
+                remote.close(code, "the session goes on in another connection");
             }
             return Some((connect, Ok(welcome)));
         }
@@ -81,7 +96,9 @@ impl Driver for Bound<'_, '_> {
     fn revoke(&mut self) {
         let sessions = self.parts.hub.sessions();
         if let Some(holder) = &mut self.parts.holder {
-            sessions.revoke(holder.secret);
+            if let Some(secret) = holder.secret {
+                sessions.revoke(secret);
+            }
             holder.is_revoked = true;
         }
     }
@@ -100,7 +117,7 @@ impl Driver for Bound<'_, '_> {
         namespace.access.admits(&member.user, is_granted)
     }
 
-    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Result<(), Denied>)> {
+    fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Grant)> {
         let parts = &mut *self.parts;
         let token = wanted.start.token.as_deref().unwrap_or_default();
         let (policy, member) = (&parts.policy, parts.identified());
@@ -166,6 +183,19 @@ impl Driver for Bound<'_, '_> {
         })
     }
 
+    fn read_back(
+        &mut self,
+        id: u64,
+        channel: &ChannelName,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Option<Result<Reading, EngineError>> {
+        let answer = self.parts.hub.read_back(channel, before, limit);
+        self.parts.now(answer, move |reading| {
+            Arrival::Outcome(Outcome::ReadBack(id, reading))
+        })
+    }
+
     fn read_now(&mut self, channel: &ChannelName, since: Since, limit: usize) -> Option<Reading> {
         match self.parts.hub.read(channel, since, limit) {
             Answer::Now(reading) => reading.ok(),
@@ -227,8 +257,9 @@ impl Driver for Bound<'_, '_> {
     fn replay(&mut self, at: &Place<'_>) {
         let namespace = self.namespace(at.channel);
         let compress = namespace.is_some_and(|namespace| namespace.compress);
-        if Format::Session.replay(at, compress, self.sender).is_err() {
-            self.sender.close(TOO_SLOW, IS_SLOW);
+        let format = self.parts.dialect.format(false);
+        if format.replay(at, compress, self.sender).is_err() {
+            self.is_slow();
         }
         self.parts.hub.counters().replayed(1);
     }

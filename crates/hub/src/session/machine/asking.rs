@@ -59,6 +59,7 @@ impl Machine {
             );
         }
         let since = match history.since.as_ref().map(position) {
+            None if history.limit == Some(0) => Since::Newest,
             None => Since::Oldest,
             Some(Some(Some(position))) => Since::Position(position),
             Some(_) => return fail(id, Fault::BadRequest, "since is a position", driver),
@@ -68,8 +69,17 @@ impl Machine {
             usize::try_from(limit).unwrap_or(page).min(page)
         });
         self.under_way += 1;
-        if let Some(reading) = driver.read(Ask::Reply(id), &name, since, limit) {
-            self.reply(answer::found(id, &reading), driver);
+        if history.reverse {
+            let before = match since {
+                Since::Position(position) => Some(position),
+                _ => None,
+            };
+            if let Some(reading) = driver.read_back(id, &name, before, limit) {
+                self.reply(answer::found_back(id, &reading), driver);
+            }
+        } else if let Some(reading) = driver.read(Ask::Reply(id), &name, since, limit) {
+            let found = answer::found(id, &reading, self.dialect.is_foreign());
+            self.reply(found, driver);
         }
     }
 
@@ -108,11 +118,11 @@ impl Machine {
                 }
             }
         }
-        driver.send(&answer::text(&Reply {
+        driver.send(&Reply {
             id,
             ping: Some(pong),
             ..Reply::default()
-        }));
+        });
         for key in ahead {
             self.handle_change(key, driver);
         }
