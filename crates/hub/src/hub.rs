@@ -18,9 +18,10 @@ use crate::engine::{
 use crate::format::Format;
 use crate::local::Local;
 use crate::namespaces::Namespaces;
+use crate::position::Position;
 use crate::publication::Payload;
 use crate::reading::{Reading, Since};
-use crate::session::{Pulse, Sessions};
+use crate::session::{Pulse, Registry, Sessions};
 
 /// How often a hub in memory removes what is old.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -57,6 +58,7 @@ struct Inner {
     counters: Arc<Counters>,
     sessions: Sessions,
     pulse: Pulse,
+    registry: Registry,
 }
 
 type Part = HashMap<ChannelName, Followed>;
@@ -80,6 +82,7 @@ impl Hub {
             parts: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             pulse: Pulse::new(Handle::current()),
+            registry: Registry::default(),
             runtime: Handle::current(),
             counters: Arc::default(),
             sessions: Sessions::new(),
@@ -175,6 +178,30 @@ impl Hub {
         self.engine().members(channel).get().await
     }
 
+    /// Removes what a channel keeps, and says where it is. Offsets go on: whoever comes back with an
+    /// older position is told that what followed it has expired.
+    ///
+    /// # Errors
+    /// When the engine cannot do it now.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped it is removed or not.
+    pub async fn clear(&self, channel: &ChannelName) -> Result<Position, EngineError> {
+        self.engine().clear(channel).get().await
+    }
+
+    /// The channels that somebody on this node has subscribed to, and how many have.
+    #[must_use]
+    pub fn channels(&self) -> Vec<(ChannelName, usize)> {
+        let mut channels = Vec::new();
+        for part in &self.0.parts {
+            let part = lock(part);
+            let followed = part.iter();
+            channels.extend(followed.map(|(name, it)| (name.clone(), it.subscriptions)));
+        }
+        channels
+    }
+
     /// What happened here, and what there is now.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -200,6 +227,10 @@ impl Hub {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.0.sessions
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {

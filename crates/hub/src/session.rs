@@ -11,6 +11,7 @@ mod identity;
 mod machine;
 mod policy;
 mod pulse;
+mod registry;
 mod sub;
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use self::door::Door;
 pub(crate) use self::identity::Sessions;
 pub use self::policy::{Denied, Guest, Policy, Question};
 pub(crate) use self::pulse::{PING, Pulse};
+pub(crate) use self::registry::Registry;
+pub use self::registry::{Order, Whom};
 use crate::centrifuge::{Encoding, JSON, PROTOBUF};
 use crate::hub::Hub;
 use crate::presence::Member;

@@ -66,8 +66,7 @@ impl Dialect {
         }
     }
 
-    /// The close code that tells a client what to do now: in both protocols 3500 to 3999 and 4500
-    /// to 4999 mean to stay away.
+    /// The close code that tells a client what to do now.
     pub(crate) fn code(self, end: End) -> CloseCode {
         let code = match (self, end) {
             (Self::Holdwire, End::NoCommand | End::NotServed) => 4400,
@@ -89,5 +88,14 @@ impl Dialect {
             },
         };
         CloseCode::new(code).unwrap_or(CloseCode::POLICY_VIOLATION)
+    }
+
+    /// The close code for one that a backend has chosen: those by which clients of the Centrifuge
+    /// protocol know that they are to stay away mean nothing to our own.
+    pub(crate) fn ordered(self, code: CloseCode) -> CloseCode {
+        match code.value() {
+            3500..=3999 | 4500..=4999 if !self.is_foreign() => CloseCode::FORBIDDEN,
+            _ => code,
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::identity::{Identity, KEPT, Secret};
 use super::machine::Machine;
 use super::policy::{Denied, Guest, Policy};
 use super::pulse::{Beat, Inbox};
+use super::registry::Order;
 use super::sub::Key;
 use crate::channel::ChannelName;
 use crate::engine::{Answer, EngineError, WINDOW};
@@ -80,6 +81,8 @@ struct Seat {
 pub(super) enum Arrival {
     /// It is time for a ping.
     Beat,
+    /// A backend wants something of it.
+    Order(Order),
     Outcome(Outcome),
     Guest(u64, Connect, Result<Guest, Denied>),
     Refreshed(u64, Result<Option<Duration>, Denied>),
@@ -158,6 +161,10 @@ impl Session for Door {
             let outcome = match arrival {
                 Arrival::Beat => {
                     machine.handle_beat(&mut bound);
+                    continue;
+                }
+                Arrival::Order(order) => {
+                    obey(order, machine, &mut bound);
                     continue;
                 }
                 Arrival::Outcome(outcome) => outcome,
@@ -328,6 +335,9 @@ impl Parts {
             ttl: ttl.map(seconds),
             subs: Vec::new(),
         };
+        let (user, client) = (&identity.member.user, identity.client);
+        let registry = self.hub.registry();
+        registry.enter(user, client, number, &self.inbox, &self.remote);
         self.holder = Some(Holder {
             identity,
             number,
@@ -424,6 +434,30 @@ impl Parts {
     }
 }
 
+/// Does what a backend orders.
+fn obey(order: Order, machine: &mut Machine, bound: &mut Bound<'_, '_>) {
+    match order {
+        Order::Subscribe(channel, since) => {
+            if let Some(holder) = &bound.parts.holder {
+                holder.identity.grant(channel.clone(), None);
+            }
+            machine.handle_gift(&channel, since, bound);
+        }
+        Order::Unsubscribe(channel, code, reason) => {
+            if let Some(holder) = &bound.parts.holder {
+                holder.identity.take(&channel);
+            }
+            machine.handle_taking(&channel, code, &reason, bound);
+        }
+        Order::Disconnect(code, reason) => machine.handle_disconnect(code, &reason, bound),
+        Order::Hold(holds) => {
+            // Nothing is said of it: a client asks when its own time comes.
+            let _ = bound.parts.held_on(Ok(holds));
+        }
+        Order::Expire => machine.handle_outcome(Outcome::Expired, bound),
+    }
+}
+
 /// A moment so far away; `None` when there is none.
 fn after(time: Duration) -> Option<Instant> {
     Instant::now().checked_add(time)
@@ -463,6 +497,8 @@ impl Drop for Parts {
             secret,
             is_revoked,
         } = holder;
+        let (user, client) = (&identity.member.user, identity.client);
+        self.hub.registry().leave(user, client, number);
         if !identity.is_owner(number) {
             return;
         }

@@ -11,6 +11,7 @@ use holdwire::shard::Remote;
 use sha2::Sha256;
 use tokio::time::Instant;
 
+use super::registry::Whom;
 use crate::channel::ChannelName;
 use crate::engine::PublisherId;
 use crate::presence::{ClientId, Member};
@@ -86,6 +87,11 @@ impl Identity {
         let holds = |until: &Option<Instant>| until.is_none_or(|until| until > now);
         state.granted.retain(|_, until| holds(until));
         state.granted.insert(channel, until);
+    }
+
+    /// What gave it a channel does so no more.
+    pub(crate) fn take(&self, channel: &ChannelName) {
+        lock(&self.state).granted.remove(channel);
     }
 
     /// Whether a token has given it a channel, and still does.
@@ -176,6 +182,12 @@ impl Sessions {
     /// Nobody can resume this session.
     pub(crate) fn revoke(&self, secret: Secret) {
         lock(&self.store).held.remove(&secret.0);
+    }
+
+    /// Nobody can resume these sessions.
+    pub(crate) fn revoke_all(&self, whom: &Whom) {
+        let is_one = |held: &Held| whom.is(&held.identity.member.user, held.identity.client);
+        lock(&self.store).held.retain(|_, held| !is_one(held));
     }
 
     /// The publisher of this name, if it was given to this user; else a new one.

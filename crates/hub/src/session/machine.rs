@@ -4,9 +4,11 @@
 
 mod asking;
 mod greeting;
+mod orders;
 
 use std::ops::Range;
 
+use holdwire::CloseCode;
 use holdwire::proto::Flow;
 use holdwire::shard::Join;
 
@@ -645,11 +647,15 @@ impl Machine {
     }
 
     fn close(&mut self, end: End, reason: &str, driver: &mut impl Driver) {
+        self.end(self.dialect.code(end), reason, driver);
+    }
+
+    fn end(&mut self, code: CloseCode, reason: &str, driver: &mut impl Driver) {
         self.state = State::Over;
         for sub in self.subs.drain(..) {
             driver.unsubscribe(sub.key);
         }
-        driver.close(self.dialect.code(end), reason);
+        driver.close(code, reason);
     }
 }
 
