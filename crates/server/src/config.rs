@@ -4,6 +4,7 @@
 //! file, `HOLDWIRE_MAX_MESSAGE` in the environment. Each value remembers where it came from, so
 //! that an error can say it. A list of a stronger layer replaces the whole list of a weaker one.
 
+mod api;
 mod error;
 mod heartbeat;
 mod key;
@@ -27,6 +28,7 @@ use holdwire::handshake::{Host, Subprotocol};
 use ipnet::IpNet;
 
 pub use self::heartbeat::{Interval, Timeout, Word};
+pub use api::ApiSettings;
 pub use error::{ConfigError, Problem};
 pub use key::{KEY_KEYS, NamedKey};
 pub use name::OriginRule;
@@ -80,6 +82,8 @@ pub struct ServeConfig {
     pub token_leeway: Setting<Duration>,
     /// The cookie that has the token of a page.
     pub token_cookie: Setting<Option<CookieName>>,
+    /// The interface for backends.
+    pub api: ApiSettings,
     /// The largest message.
     pub max_message: Setting<ByteSize>,
     /// The largest frame, when set; see [`frame_limit`](Self::frame_limit).
@@ -167,6 +171,7 @@ impl ServeConfig {
         }
         let mut config = Self::resolve(layers)?;
         config.check()?;
+        config.read_api_keys()?;
         config.keys = tables.keys;
         config.namespaces = namespace::or_trial(tables.namespaces, config.is_loopback());
         let has_keys = config.has_keys();
@@ -228,6 +233,12 @@ impl ServeConfig {
             token_issuer: resolver.list("token-issuer")?,
             token_leeway: resolver.one("token-leeway")?,
             token_cookie: resolver.option("token-cookie")?,
+            api: ApiSettings {
+                key_file: resolver.option("api-key-file")?,
+                listen: resolver.list("api-listen")?,
+                max_body: resolver.one("api-max-body")?,
+                keys: None,
+            },
             max_message: resolver.one("max-message")?,
             max_frame: resolver.option("max-frame")?,
             max_fragments: resolver.one("max-fragments")?,

@@ -86,9 +86,10 @@ impl Site {
     }
 }
 
-/// The routes, with the host check and the access log around them.
-pub fn router(site: Arc<Site>) -> Router {
-    page::routes()
+/// The routes, those of the interface for backends among them if they are given, with what stands
+/// around each request.
+pub fn router(site: Arc<Site>, api: Option<Router>) -> Router {
+    let pages = page::routes()
         .merge(trouble::routes(&site))
         .route("/health", get(health::all))
         .route("/health/live", get(health::live))
@@ -99,13 +100,21 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/broadcast", get(upgrade_required))
         .route("/ws/{*channel}", get(upgrade_required))
         .route("/connection", get(upgrade_required))
+        .route("/connection/websocket", get(upgrade_required))
         .fallback(async || (StatusCode::NOT_FOUND, "there is nothing at this path\n"))
         .method_not_allowed_fallback(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n")
         })
-        .layer(from_fn(harden))
-        .layer(from_fn(access::log))
-        .with_state(site)
+        .with_state(site);
+    surrounded(match api {
+        Some(api) => pages.merge(api),
+        None => pages,
+    })
+}
+
+/// What stands around each request of these routes.
+pub fn surrounded(routes: Router) -> Router {
+    routes.layer(from_fn(harden)).layer(from_fn(access::log))
 }
 
 async fn show_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {

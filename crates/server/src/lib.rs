@@ -15,6 +15,7 @@
 //! The library half exists so that the program and its tests share one set of types; it is not an
 //! API for others.
 
+mod api;
 pub mod banner;
 pub mod channels;
 pub mod check;

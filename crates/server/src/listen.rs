@@ -36,6 +36,28 @@ pub async fn listen(config: &ServeConfig) -> Result<Vec<TcpListener>, ConfigErro
     Ok(listeners)
 }
 
+/// Listens where backends call, if that is somewhere else.
+///
+/// # Errors
+/// As [`listen`].
+pub async fn listen_for_backends(
+    config: &ServeConfig,
+) -> Result<Option<Vec<TcpListener>>, ConfigError> {
+    let setting = &config.api.listen;
+    if setting.is_empty() {
+        return Ok(None);
+    }
+    let mut listeners = Vec::new();
+    for address in &setting.value {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            let problem = Problem::new(error.to_string(), "choose another address");
+            ConfigError::value("api-listen", &address.to_string(), &setting.source, problem)
+        })?;
+        listeners.push(listener);
+    }
+    Ok(Some(listeners))
+}
+
 fn has_no_ipv6(address: SocketAddr, error: &Error) -> bool {
     let is_missing = matches!(
         error.kind(),

@@ -1,9 +1,11 @@
 //! What the server counts, and how `/metrics` tells it.
 
+mod api;
 mod channels;
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use self::api::Calls;
 use self::channels::Channels;
 use holdwire::TurnedAway;
 use holdwire_hub::Counts;
@@ -44,6 +46,7 @@ pub struct Metrics {
     bytes_sent: Counter<u64, AtomicU64>,
     queue_bytes: Gauge<i64, AtomicI64>,
     channels: Channels,
+    calls: Calls,
 }
 
 impl Metrics {
@@ -62,6 +65,7 @@ impl Metrics {
             bytes_sent: Counter::default(),
             queue_bytes: Gauge::default(),
             channels: Channels::default(),
+            calls: Calls::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -118,6 +122,7 @@ impl Metrics {
             metrics.queue_bytes.clone(),
         );
         metrics.channels.register(registry);
+        metrics.calls.register(registry);
         metrics
     }
 
@@ -125,6 +130,11 @@ impl Metrics {
     pub fn handshake(&self, status: StatusCode) {
         let labels = [("status", status.as_str().to_owned())];
         self.handshakes.get_or_create(&labels).inc();
+    }
+
+    /// Counts a call of a backend.
+    pub(crate) fn api(&self, method: &str, outcome: &'static str) {
+        self.calls.count(method, outcome);
     }
 
     /// Counts an opening handshake that a limit of the server kept out.

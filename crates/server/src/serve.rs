@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use holdwire::handshake::{Effective, Host, Hosts, NoneCommon, Origins, Subprotocols};
 use holdwire::proto::deflate::DeflateConfig;
@@ -19,14 +20,15 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::net::TcpListener;
 
+use crate::api::Api;
 use crate::banner::banner;
 use crate::config::{
     ConfigError, CookieName, NamedNamespace, OriginRule, Problem, ServeConfig, Value as _,
     namespaces,
 };
 use crate::endpoints::{self, Broadcasting, Counter, Talk};
-use crate::http::{Site, router};
-use crate::listen::listen;
+use crate::http::{Site, router, surrounded};
+use crate::listen::{listen, listen_for_backends};
 use crate::proxy_headers;
 use crate::reflect::Reflecting;
 use crate::signals::{Signals, end_on_signals};
@@ -62,7 +64,16 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
             let admits_nameless = config.namespaces.iter().any(needs_none);
             Tokens::new(verifier, Arc::clone(&site), admits_nameless)
         });
-        let server = build(config, &site, &hub, tokens, listeners, tls);
+        let api = config.api.keys.clone().map(|keys| {
+            let (site, max_body) = (Arc::clone(&site), config.api.max_body.bytes());
+            Api::new(hub.clone(), site, keys, max_body).routes()
+        });
+        let own = listen_for_backends(config).await?;
+        let (api, own) = match own {
+            Some(listeners) => (None, api.map(|api| for_backends(listeners, api))),
+            None => (api, None),
+        };
+        let server = build(config, &site, &hub, tokens, api, listeners, tls);
         // Before anybody is told that the server is there, so that no signal is missed.
         let signals = Signals::new().map_err(broken)?;
         let text = banner(config, &bound.map_err(broken)?);
@@ -71,9 +82,23 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let ended = end_on_signals(signals, server.handle(), site, config);
         tokio::select! {
             served = server.run() => served.map_err(broken),
+            served = run(own) => served.map_err(broken),
             () = ended => Ok(()),
         }
     })
+}
+
+/// The server of backends that do not come where everybody else does.
+fn for_backends(listeners: Vec<TcpListener>, api: Router) -> Server {
+    Server::on(listeners).fallback(surrounded(api))
+}
+
+/// Serves, or does nothing for ever.
+async fn run(server: Option<Server>) -> std::io::Result<()> {
+    match server {
+        Some(server) => server.run().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn broken(error: std::io::Error) -> ConfigError {
@@ -86,6 +111,7 @@ fn build(
     site: &Arc<Site>,
     hub: &Hub,
     tokens: Option<Tokens>,
+    api: Option<Router>,
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
 ) -> Server {
@@ -176,7 +202,7 @@ fn build(
         .endpoint(SESSIONS, sessions)
         .endpoint(CENTRIFUGE, centrifuge)
         .shards(config.shards.count())
-        .fallback(router(Arc::clone(site)));
+        .fallback(router(Arc::clone(site), api));
     site.count_what_is_in(server.handle(), hub.clone());
     match tls {
         Some(acceptor) => server.tls(acceptor),

@@ -36,7 +36,7 @@ impl Server {
         };
         let config = ServeConfig::load(&ServeFlags::default(), &environment).unwrap();
         let site = Arc::new(Site::new(&config));
-        let router = router(site.clone());
+        let router = router(site.clone(), None);
         Self { site, router }
     }
 

@@ -48,6 +48,7 @@ impl SettingSpec {
 const LISTENING: &str = "Listening";
 const WEBSOCKET: &str = "WebSocket";
 const TOKENS: &str = "Tokens";
+const BACKENDS: &str = "Backends";
 const LIMITS: &str = "Limits";
 const DEADLINES: &str = "Deadlines";
 const LOGGING: &str = "Logging";
@@ -209,6 +210,31 @@ pub const SETTINGS: &[SettingSpec] = &[
         value_name: "NAME",
         default: &[],
         help: "The cookie that has the token of a page under /ws/, when its query has none",
+    },
+    SettingSpec {
+        name: "api-key-file",
+        group: BACKENDS,
+        arity: Arity::One,
+        value_name: "PATH",
+        default: &[],
+        help: "A file with the keys of backends, one on each line: with it they publish and more by POST \
+               to /api/",
+    },
+    SettingSpec {
+        name: "api-listen",
+        group: BACKENDS,
+        arity: Arity::List,
+        value_name: "ADDR:PORT",
+        default: &[],
+        help: "Where backends call, without TLS, when that is not where everybody else does",
+    },
+    SettingSpec {
+        name: "api-max-body",
+        group: BACKENDS,
+        arity: Arity::One,
+        value_name: "SIZE",
+        default: &["1MiB"],
+        help: "The largest body of a backend's call; beyond it 413",
     },
     SettingSpec {
         name: "max-message",
