@@ -21,7 +21,7 @@ use crate::namespaces::Namespaces;
 use crate::position::Position;
 use crate::publication::Payload;
 use crate::reading::{Reading, Since};
-use crate::session::{Pulse, Registry, Sessions};
+use crate::session::{Registry, Sessions};
 
 /// How often a hub in memory removes what is old.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -57,7 +57,6 @@ struct Inner {
     runtime: Handle,
     counters: Arc<Counters>,
     sessions: Sessions,
-    pulse: Pulse,
     registry: Registry,
 }
 
@@ -81,7 +80,6 @@ impl Hub {
             namespaces,
             parts: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
-            pulse: Pulse::new(Handle::current()),
             registry: Registry::default(),
             runtime: Handle::current(),
             counters: Arc::default(),
@@ -231,10 +229,6 @@ impl Hub {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.0.registry
-    }
-
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.0.pulse
     }
 
     /// Whether whoever has just published in a channel may go on.

@@ -15,6 +15,7 @@ mod registry;
 mod sub;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdwire::Endpoint;
 use holdwire::handshake::{NoneCommon, Subprotocol, Subprotocols};
@@ -24,7 +25,7 @@ use self::dialect::Dialect;
 use self::door::Door;
 pub(crate) use self::identity::Sessions;
 pub use self::policy::{Denied, Guest, Policy, Question};
-pub(crate) use self::pulse::{PING, Pulse};
+use self::pulse::Pulse;
 pub(crate) use self::registry::Registry;
 pub use self::registry::{Order, Whom};
 use crate::centrifuge::{Encoding, JSON, PROTOBUF};
@@ -58,7 +59,7 @@ pub const SUBPROTOCOL: &str = "holdwire.v1";
 #[must_use]
 pub fn endpoint(hub: &Hub, policy: impl Policy) -> Endpoint {
     let names = SUBPROTOCOL.parse().into_iter().collect();
-    sessions(hub, policy, |_| Dialect::Holdwire).subprotocols(Subprotocols::Preferred {
+    sessions(hub, policy, None, |_| Dialect::Holdwire).subprotocols(Subprotocols::Preferred {
         names,
         otherwise: NoneCommon::Refuse,
     })
@@ -67,29 +68,37 @@ pub fn endpoint(hub: &Hub, policy: impl Policy) -> Endpoint {
 /// The channels of a hub as an endpoint that speaks the Centrifuge client protocol: in JSON without
 /// a subprotocol or with `centrifuge-json`, in Protobuf with `centrifuge-protobuf`.
 ///
+/// Clients are pinged in messages, for a page sees no other pings: once in `ping`, in whole seconds
+/// rounded up, and never with `None`. Whoever leaves two of them without an answer is closed with
+/// 3012. 25 s is what these SDKs are used to.
+///
 /// Who comes is told and asked as by [`endpoint`]. A refused handshake gets an HTTP status, which
 /// the SDKs of that protocol take for a reason to come again: they read close reasons of their own
 /// only, so [`Endpoint::refuse_after_open`] is not for them.
 ///
 /// # Examples
 /// ```no_run
+/// use std::time::Duration;
+///
 /// use holdwire::Server;
 /// use holdwire_hub::{Hub, Namespaces, session};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
 /// let hub = Hub::in_memory(Namespaces::new());
+/// let ping = Duration::from_secs(25);
 /// let server = Server::bind("127.0.0.1:3000").await?;
 /// server
-///     .endpoint("/connection/websocket", session::centrifuge(&hub, ()))
+///     .endpoint("/connection/websocket", session::centrifuge(&hub, (), Some(ping)))
 ///     .run()
 ///     .await
 /// # }
 /// ```
 #[must_use]
-pub fn centrifuge(hub: &Hub, policy: impl Policy) -> Endpoint {
+pub fn centrifuge(hub: &Hub, policy: impl Policy, ping: Option<Duration>) -> Endpoint {
+    let pulse = ping.map(|ping| Arc::new(Pulse::new(hub.runtime().clone(), ping)));
     let names = [JSON, PROTOBUF].iter().filter_map(|name| name.parse().ok());
-    sessions(hub, policy, |request| {
+    sessions(hub, policy, pulse, |request| {
         let agreed = request.extensions().get::<Subprotocol>();
         Dialect::Centrifuge(match agreed.map(Subprotocol::as_str) {
             Some(PROTOBUF) => Encoding::Protobuf,
@@ -105,13 +114,15 @@ pub fn centrifuge(hub: &Hub, policy: impl Policy) -> Endpoint {
 fn sessions(
     hub: &Hub,
     policy: impl Policy,
+    pulse: Option<Arc<Pulse>>,
     dialect: impl Fn(&Request<()>) -> Dialect + Send + Sync + 'static,
 ) -> Endpoint {
     let (hub, policy) = (hub.clone(), Arc::new(policy));
     Endpoint::sessions(move |request: Request<()>, remote| {
         let member = request.extensions().get::<Member>().cloned();
         let member = member.unwrap_or_default();
-        Door::new(dialect(&request), &hub, policy.clone(), member, remote)
+        let (policy, pulse) = (policy.clone(), pulse.clone());
+        Door::new(dialect(&request), &hub, policy, member, remote, pulse)
     })
 }
 

@@ -165,7 +165,8 @@ fn build(
         .origins(origins(config))
         .refuse_after_open()
         .config(talking.clone());
-    let centrifuge = session::centrifuge(hub, policy)
+    let ping = config.heartbeat.duration();
+    let centrifuge = session::centrifuge(hub, policy, ping)
         .origins(origins(config))
         .config(talking);
     let echo = Endpoint::sessions(|_, _| endpoints::echo)

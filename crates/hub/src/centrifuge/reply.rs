@@ -159,10 +159,12 @@ pub(super) struct Connected {
     #[prost(btree_map = "string, message", tag = "6")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) subs: BTreeMap<String, Subscribed>,
-    /// Seconds from one ping to the next.
+    /// Seconds from one ping to the next; none when there are no pings.
     #[prost(uint32, tag = "7")]
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) ping: u32,
     #[prost(bool, tag = "8")]
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) pong: bool,
 }
 

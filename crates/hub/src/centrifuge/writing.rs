@@ -10,7 +10,6 @@ use crate::channel::ChannelName;
 use crate::format::push;
 use crate::presence::{ClientId, Member};
 use crate::publication::{Payload, Publication};
-use crate::session::PING;
 use crate::wire;
 
 /// A publication as a message.
@@ -108,8 +107,8 @@ fn said(encoding: Encoding, reply: &wire::Reply) -> reply::Reply {
                     .iter()
                     .map(|(channel, subscribed)| (channel.to_string(), begun(subscribed)))
                     .collect(),
-                ping: u32::try_from(PING.as_secs()).unwrap_or_default(),
-                pong: true,
+                ping: connected.ping.unwrap_or_default(),
+                pong: connected.ping.is_some(),
             })
         }),
         subscribe: reply.subscribe.as_ref().map(|sub| Box::new(begun(sub))),

@@ -407,6 +407,7 @@ impl Driver for Around {
             expires: false,
             ttl: None,
             subs: Vec::new(),
+            ping: None,
         };
         let welcome = Box::new(Welcome {
             reply,

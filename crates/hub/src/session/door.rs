@@ -18,7 +18,7 @@ use super::driver::{Driver, Grant, Outcome, Wanted, Welcome};
 use super::identity::{Identity, KEPT, Secret};
 use super::machine::Machine;
 use super::policy::{Denied, Guest, Policy};
-use super::pulse::{Beat, Inbox};
+use super::pulse::{Beat, Inbox, Pulse};
 use super::registry::Order;
 use super::sub::Key;
 use crate::channel::ChannelName;
@@ -53,7 +53,8 @@ struct Parts {
     timer: Option<AbortHandle>,
     /// Until when it has channels that tokens have given it.
     lapses: Vec<(ChannelName, AbortHandle)>,
-    /// The pings of a dialect that has some.
+    /// What has it ping, in a dialect that has pings.
+    pulse: Option<Arc<Pulse>>,
     beat: Option<Beat>,
 }
 
@@ -102,6 +103,7 @@ impl Door {
         policy: Arc<dyn Policy>,
         member: Member,
         remote: Remote,
+        pulse: Option<Arc<Pulse>>,
     ) -> Self {
         let parts = Parts {
             dialect,
@@ -115,6 +117,7 @@ impl Door {
             inbox: Arc::default(),
             timer: None,
             lapses: Vec::new(),
+            pulse,
             beat: None,
         };
         Self {
@@ -317,9 +320,9 @@ impl Parts {
         let number = identity.take_over();
         let sessions = self.hub.sessions();
         let is_foreign = self.dialect.is_foreign();
-        if is_foreign {
-            self.beat = Some(self.hub.pulse().begin(&self.inbox, &self.remote));
-        }
+        let pulse = self.pulse.as_ref();
+        let ping = pulse.map(|pulse| pulse.period());
+        self.beat = pulse.map(|pulse| pulse.begin(&self.inbox, &self.remote));
         let secret = (!is_foreign).then(|| sessions.issue(&identity, &self.remote));
         let known = connect.publisher.as_deref();
         let (name, publisher) = sessions.publisher(known, &identity.member.user);
@@ -334,6 +337,7 @@ impl Parts {
             expires: ttl.is_some(),
             ttl: ttl.map(seconds),
             subs: Vec::new(),
+            ping,
         };
         let (user, client) = (&identity.member.user, identity.client);
         let registry = self.hub.registry();

@@ -1,5 +1,5 @@
 //! Pings in a protocol that has some of its own, all from one task: each connection is woken once
-//! in a [period](PING), and not all of them at once.
+//! in a period, and not all of them at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,9 +11,6 @@ use tokio::time::MissedTickBehavior;
 
 use super::door::{Arrival, put};
 
-/// From one ping of a connection to the next.
-pub(crate) const PING: Duration = Duration::from_secs(25);
-
 /// Groups of connections that are woken one after the other.
 const GROUPS: u32 = 25;
 
@@ -24,6 +21,8 @@ pub(super) type Inbox = Arc<Mutex<Vec<Arrival>>>;
 pub(crate) struct Pulse {
     state: Arc<Mutex<State>>,
     runtime: Handle,
+    /// Seconds from one ping of a connection to the next.
+    period: u32,
 }
 
 #[derive(Default)]
@@ -41,11 +40,21 @@ pub(super) struct Beat {
 }
 
 impl Pulse {
-    pub(crate) fn new(runtime: Handle) -> Self {
+    /// Wakes connections once in this period; in whole seconds, as clients are told, and at least
+    /// one.
+    pub(crate) fn new(runtime: Handle, period: Duration) -> Self {
+        let begun = u64::from(period.subsec_nanos() > 0);
+        let period = period.as_secs().saturating_add(begun);
         Self {
             state: Arc::default(),
             runtime,
+            period: u32::try_from(period).unwrap_or(u32::MAX).max(1),
         }
+    }
+
+    /// Seconds from one ping to the next.
+    pub(super) fn period(&self) -> u32 {
+        self.period
     }
 
     /// From now on this connection is woken, the first time within a period.
@@ -57,7 +66,8 @@ impl Pulse {
             .group(number)
             .insert(number, (Arc::clone(inbox), remote.clone()));
         if !std::mem::replace(&mut state.is_running, true) {
-            self.runtime.spawn(run(Arc::downgrade(&self.state)));
+            let every = Duration::from_secs(self.period.into()) / GROUPS;
+            self.runtime.spawn(run(Arc::downgrade(&self.state), every));
         }
         Beat {
             state: Arc::downgrade(&self.state),
@@ -73,9 +83,9 @@ impl State {
     }
 }
 
-/// Wakes one group after the other, as long as the hub is there.
-async fn run(state: Weak<Mutex<State>>) {
-    let mut every = tokio::time::interval(PING / GROUPS);
+/// Wakes one group after the other, as long as the endpoint is there.
+async fn run(state: Weak<Mutex<State>>, every: Duration) {
+    let mut every = tokio::time::interval(every);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for group in (0..GROUPS as usize).cycle() {
         every.tick().await;

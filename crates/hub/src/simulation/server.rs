@@ -277,6 +277,7 @@ impl Driver for Bound<'_> {
             expires: false,
             ttl: None,
             subs: Vec::new(),
+            ping: None,
         };
         let channels = Vec::new();
         let welcome = Welcome {

@@ -95,6 +95,9 @@ pub(crate) struct Connected {
     /// What it has without asking, where a dialect says so at once.
     #[serde(skip)]
     pub(crate) subs: Vec<(ChannelName, Subscribed)>,
+    /// Seconds from one ping to the next, where a dialect has pings of the server.
+    #[serde(skip)]
+    pub(crate) ping: Option<u32>,
 }
 
 /// The client has a subscription.

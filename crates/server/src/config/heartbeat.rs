@@ -11,6 +11,11 @@ use super::{Problem, Value};
 pub struct Interval(Option<Duration>);
 
 impl Interval {
+    /// The time itself; `None` when it is off.
+    pub fn duration(self) -> Option<Duration> {
+        self.0
+    }
+
     /// The heartbeat of this interval; `None` when it is off.
     ///
     /// Both durations are those of [`Interval::parse`] and [`Timeout::parse`], so they make one.
