@@ -151,6 +151,8 @@ impl Machine {
             }
             match encoding.next(&mut message) {
                 Ok(Some(Saying::Command(command))) => self.command(*command, driver),
+                // Nobody waits for an answer.
+                Ok(Some(Saying::Refused(0, _, why))) => self.close(End::NoCommand, why, driver),
                 Ok(Some(Saying::Refused(id, fault, why))) => fail(id, fault, why, driver),
                 Ok(Some(Saying::Pong)) => {}
                 Ok(None) => return,
