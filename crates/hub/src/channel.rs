@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allow::Allowed;
 use crate::log::Retention;
 
 /// The longest name of a channel, in bytes.
@@ -80,6 +81,8 @@ pub struct Namespace {
     pub retention: Retention,
     /// Who may use the channels at all. Default: anyone.
     pub access: Access,
+    /// Who of them may do what; what is switched off below, nobody may.
+    pub allowed: Allowed,
     /// Whether clients may publish. Default: no.
     pub publish: bool,
     /// Whether clients may read the history, beyond what they missed. Default: no.
@@ -137,6 +140,7 @@ impl Default for Namespace {
         Self {
             retention: Retention::NONE,
             access: Access::Anyone,
+            allowed: Allowed::default(),
             publish: false,
             history: false,
             presence: false,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::reading::Reason;
+use crate::session::Limited;
 
 /// What happened in a [`Hub`](crate::Hub) since it began, and what there is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,28 @@ pub struct Counts {
     pub slow: u64,
     /// Subscribers that were closed because they were too slow.
     pub slow_closed: u64,
+    /// What limits have kept out.
+    pub limited: Kept,
+}
+
+/// What limits have kept out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kept {
+    /// Commands beyond the rate of a connection.
+    pub commands: u64,
+    /// Publications beyond the rate of a connection.
+    pub publications: u64,
+    /// Commands beyond the rate of a user.
+    pub user_commands: u64,
+    /// Publications beyond the rate of a user.
+    pub user_publications: u64,
+    /// Subscriptions of a connection that had enough.
+    pub channels: u64,
+    /// Connections of a user who had enough.
+    pub connections: u64,
+    /// Connections that were closed because they did not mind.
+    pub abuse: u64,
 }
 
 /// The same, growing.
@@ -42,6 +65,7 @@ pub(crate) struct Counters {
     diverged: AtomicU64,
     slow: AtomicU64,
     slow_closed: AtomicU64,
+    limited: [AtomicU64; 7],
 }
 
 impl Counters {
@@ -79,6 +103,10 @@ impl Counters {
         self.slow_closed.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn limited(&self, what: Limited) {
+        self.limited[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What was counted, with the number of channels.
     pub(crate) fn read(&self, channels: u64) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -93,6 +121,18 @@ impl Counters {
             diverged: read(&self.diverged),
             slow: read(&self.slow),
             slow_closed: read(&self.slow_closed),
+            limited: {
+                let limited = |what: Limited| read(&self.limited[what as usize]);
+                Kept {
+                    commands: limited(Limited::Commands),
+                    publications: limited(Limited::Publications),
+                    user_commands: limited(Limited::UserCommands),
+                    user_publications: limited(Limited::UserPublications),
+                    channels: limited(Limited::Channels),
+                    connections: limited(Limited::Connections),
+                    abuse: limited(Limited::Abuse),
+                }
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use holdwire::proto::Flow;
@@ -21,7 +21,7 @@ use crate::namespaces::Namespaces;
 use crate::position::Position;
 use crate::publication::Payload;
 use crate::reading::{Reading, Since};
-use crate::session::{Registry, Sessions};
+use crate::session::{Limiting, Limits, Registry, Sessions};
 
 /// How often a hub in memory removes what is old.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -58,6 +58,7 @@ struct Inner {
     counters: Arc<Counters>,
     sessions: Sessions,
     registry: Registry,
+    limiting: OnceLock<Arc<Limiting>>,
 }
 
 type Part = HashMap<ChannelName, Followed>;
@@ -84,6 +85,7 @@ impl Hub {
             runtime: Handle::current(),
             counters: Arc::default(),
             sessions: Sessions::new(),
+            limiting: OnceLock::new(),
         }))
     }
 
@@ -109,6 +111,20 @@ impl Hub {
             }
         });
         hub
+    }
+
+    /// Says how much clients may ask for, before any comes: what is said later changes nothing.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        self.0
+            .limiting
+            .get_or_init(|| Arc::new(Limiting::new(limits)));
+        self
+    }
+
+    pub(crate) fn limiting(&self) -> &Arc<Limiting> {
+        let default = || Arc::new(Limiting::new(Limits::default()));
+        self.0.limiting.get_or_init(default)
     }
 
     /// What its channels keep and allow.

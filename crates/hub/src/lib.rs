@@ -14,6 +14,7 @@ pub mod model;
 pub mod plain;
 pub mod session;
 
+mod allow;
 mod backwards;
 mod centrifuge;
 mod channel;
@@ -32,8 +33,9 @@ mod reading;
 mod simulation;
 mod wire;
 
+pub use self::allow::{Allow, Allowed};
 pub use self::channel::{Access, ChannelName, ChannelNameError, MAX_NAME, Namespace, SlowConsumer};
-pub use self::counts::Counts;
+pub use self::counts::{Counts, Kept};
 pub use self::hub::Hub;
 pub use self::local::{CHANGED, TOO_SLOW};
 pub use self::log::{Log, Retention};

@@ -7,6 +7,7 @@
 mod entrance;
 mod guard;
 pub(crate) mod json;
+mod watching;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,9 +21,10 @@ use tokio::task::AbortHandle;
 pub use self::entrance::Entrance;
 pub use self::guard::guarded;
 use self::json::Refused;
+use self::watching::Watched;
 use crate::channel::ChannelName;
 use crate::cursor::{Cursor, Hears, Listener, Next};
-use crate::engine::{Answer, EngineError, Publish, PublishError};
+use crate::engine::{Answer, EngineError, PublishError};
 use crate::format::{self, Format, Place};
 use crate::hub::{Hub, Subscription};
 use crate::local::{CHANGED, HAS_CHANGED, UNAVAILABLE};
@@ -30,6 +32,7 @@ use crate::position::{Epoch, Position};
 use crate::presence::{ClientId, Member};
 use crate::publication::{Payload, Publication};
 use crate::reading::{Gap, Reading, Since};
+use crate::session::{ABUSE, FAR_TOO_FAST, Pass, Purse};
 
 /// 4410: a subscriber that cannot be told otherwise misses publications; the reason says which.
 pub const GAP: CloseCode = match CloseCode::new(4410) {
@@ -71,7 +74,9 @@ pub fn endpoint(hub: &Hub, prefix: &str) -> Endpoint {
         let member = upgrade.request.extensions().get::<Member>();
         let user = member.map_or("", |member| &member.user);
         let entrance = match entrance {
-            Ok(entrance) => guard::admit(&hook, &entrance, user, false, false).map(|()| entrance),
+            Ok(mut entrance) => {
+                guard::admit(&hook, &mut entrance, user, false, false).map(|()| entrance)
+            }
             refused => refused,
         };
         std::future::ready(match entrance {
@@ -89,15 +94,13 @@ fn sessions(hub: &Hub) -> Endpoint {
         // Without the hook nobody is let in.
         let entrance = entrance.cloned();
         let member = request.extensions().get::<Member>().cloned();
+        let watched = request.extensions().get::<Option<Box<Watched>>>().cloned();
         entrance.map_or_else(
             || Door::Shut,
             |entrance| {
-                Door::Open(Plain::new(
-                    &hub,
-                    entrance,
-                    member.unwrap_or_default(),
-                    remote,
-                ))
+                let member = member.unwrap_or_default();
+                let plain = Plain::new(&hub, entrance, member, remote);
+                Door::Open(plain.watched(watched.flatten()))
             },
         )
     })
@@ -117,10 +120,16 @@ pub struct Plain {
     client: Option<Box<(ClientId, Member)>>,
     /// When it has to go.
     timer: Option<AbortHandle>,
+    /// It may not publish.
+    is_mute: bool,
     /// What it wants to publish as soon as it has joined.
     held: Option<Box<Payload>>,
     /// What the engine has answered.
     inbox: Option<Inbox>,
+    /// What is there only for a policy that asks for more.
+    watched: Option<Box<Watched>>,
+    /// What it has spent, where that is limited.
+    purse: Option<Box<Purse>>,
 }
 
 /// Where a reading arrives that the engine did not have at once.
@@ -196,6 +205,10 @@ impl Plain {
     pub fn new(hub: &Hub, entrance: Entrance, member: Member, remote: Remote) -> Self {
         let subscription = hub.subscribe(&entrance.channel, entrance.format);
         let is_shown = subscription.namespace().presence;
+        let mut purse = hub.limiting().purse();
+        if let Some(purse) = &mut purse {
+            purse.belong(&member.user);
+        }
         let timer = entrance.holds.map(|holds| {
             let remote = remote.clone();
             let timer = hub.runtime().spawn(async move {
@@ -211,7 +224,10 @@ impl Plain {
             cursor: Cursor::new(entrance.since),
             client: is_shown.then(|| Box::new((ClientId::new(rand::random()), member))),
             held: None,
+            is_mute: entrance.is_mute,
             inbox: None,
+            watched: None,
+            purse,
         }
     }
 
@@ -258,6 +274,7 @@ impl Plain {
 
     fn close(&mut self, sender: &mut Sender<'_>, code: CloseCode, reason: &str) {
         self.cursor.end();
+        self.ends(code, reason);
         sender.close(code, reason);
     }
 
@@ -301,8 +318,11 @@ impl Plain {
             self.held = Some(Box::new(payload));
             return Flow::Pause;
         }
+        let publish = match self.ask(payload, sender) {
+            Ok(publish) => publish,
+            Err(flow) => return flow,
+        };
         let subscription = &self.subscription;
-        let publish = Publish { payload, key: None };
         match subscription.hub.put(subscription.channel(), publish) {
             Answer::Now(Ok(_)) => subscription.local.pace(&self.remote),
             Answer::Now(Err(error)) => {
@@ -326,6 +346,23 @@ impl Plain {
         }
     }
 
+    /// Whether one more message is too much.
+    fn is_limited(&mut self, sender: &mut Sender<'_>) -> bool {
+        let counters = self.subscription.hub.counters();
+        let pass = self.purse.as_mut().map(|purse| purse.spend(true, counters));
+        match pass.unwrap_or(Pass::Go) {
+            Pass::Go => false,
+            Pass::Wait => {
+                self.refuse(&Refused::too_fast(), sender);
+                true
+            }
+            Pass::Stop => {
+                self.close(sender, ABUSE, FAR_TOO_FAST);
+                true
+            }
+        }
+    }
+
     /// Says that something was not published, and why.
     fn refuse(&mut self, refused: &Refused, sender: &mut Sender<'_>) {
         if self.is_raw() {
@@ -343,7 +380,7 @@ impl Plain {
             Event::Binary(_) => return Err(Refused::not_json("a binary message is no JSON")),
             _ => return Ok(None),
         };
-        if self.subscription.namespace().publish {
+        if self.subscription.namespace().publish && !self.is_mute {
             return Ok(Some(payload));
         }
         Err(Refused::not_allowed())
@@ -384,6 +421,14 @@ impl Session for Plain {
     }
 
     fn on_event(&mut self, event: Event<'_>, sender: &mut Sender<'_>) -> Flow {
+        if let Event::Close(closing) = &event
+            && let Some(code) = closing.code
+        {
+            self.ends(code, closing.reason);
+        }
+        if matches!(event, Event::Text(_) | Event::Binary(_)) && self.is_limited(sender) {
+            return Flow::Continue;
+        }
         match self.payload(event) {
             Ok(Some(payload)) => self.publish(payload, sender),
             Ok(None) => Flow::Continue,
@@ -459,6 +504,7 @@ impl Drop for Plain {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
+        self.tell_end();
         let Some((client, _)) = self.client.take().map(|client| *client) else {
             return;
         };

@@ -8,26 +8,31 @@ mod dialect;
 mod door;
 mod driver;
 mod identity;
+mod limits;
 mod machine;
 mod policy;
 mod pulse;
 mod registry;
 mod sub;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdwire::Endpoint;
 use holdwire::handshake::{NoneCommon, Subprotocol, Subprotocols};
+use holdwire::{CloseCode, Endpoint};
 use http::Request;
 
 use self::dialect::Dialect;
 use self::door::Door;
 pub(crate) use self::identity::Sessions;
+pub use self::limits::Limits;
+pub(crate) use self::limits::{Limited, Limiting, Pass, Purse};
 pub use self::policy::{Denied, Guest, Policy, Question};
 use self::pulse::Pulse;
 pub(crate) use self::registry::Registry;
 pub use self::registry::{Order, Whom};
+pub use self::visit::{Absence, Asks, Caller, Loan, Visit, Who};
 use crate::centrifuge::{Encoding, JSON, PROTOBUF};
 use crate::hub::Hub;
 use crate::presence::Member;
@@ -122,9 +127,18 @@ fn sessions(
         let member = request.extensions().get::<Member>().cloned();
         let member = member.unwrap_or_default();
         let (policy, pulse) = (policy.clone(), pulse.clone());
-        Door::new(dialect(&request), &hub, policy, member, remote, pulse)
+        Door::new(dialect(&request), &hub, policy, member, remote, pulse).watched(&request)
     })
 }
+
+/// 4429: much more has come than a limit lets through, and goes on coming.
+pub(crate) const ABUSE: CloseCode = match CloseCode::new(4429) {
+    Some(code) => code,
+    None => CloseCode::POLICY_VIOLATION,
+};
+
+/// The reason for that.
+pub(crate) const FAR_TOO_FAST: &str = "far too many messages in a second";
 
 /// What a simulation and the fuzz targets drive.
 #[cfg(any(test, feature = "fuzz"))]

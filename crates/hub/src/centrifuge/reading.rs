@@ -118,6 +118,7 @@ impl command::Connect {
             subs: subs?,
             name: Some(self.name),
             version: Some(self.version),
+            data: raw::value(&self.data),
             ..wire::Connect::default()
         })
     }

@@ -156,6 +156,10 @@ pub(super) struct Connected {
     #[prost(uint32, tag = "4")]
     #[serde(skip_serializing_if = "is_default")]
     pub(super) ttl: u32,
+    /// What the application says.
+    #[prost(bytes = "vec", tag = "5")]
+    #[serde(with = "raw", skip_serializing_if = "Vec::is_empty")]
+    pub(super) data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "6")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) subs: BTreeMap<String, Subscribed>,

@@ -102,6 +102,10 @@ fn said(encoding: Encoding, reply: &wire::Reply) -> reply::Reply {
                 version: concat!("holdwire ", env!("CARGO_PKG_VERSION")).to_owned(),
                 expires: connected.expires,
                 ttl: seconds(connected.ttl),
+                data: connected
+                    .data
+                    .as_ref()
+                    .map_or_else(Vec::new, |data| data.get().into()),
                 subs: connected
                     .subs
                     .iter()

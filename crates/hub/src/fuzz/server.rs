@@ -408,6 +408,7 @@ impl Driver for Around {
             ttl: None,
             subs: Vec::new(),
             ping: None,
+            data: None,
         };
         let welcome = Box::new(Welcome {
             reply,

@@ -23,6 +23,8 @@ pub struct Entrance {
     pub(super) token: Option<Box<str>>,
     /// For how long it may stay; `None` for ever.
     pub(super) holds: Option<Duration>,
+    /// Whether it may not publish.
+    pub(super) is_mute: bool,
 }
 
 impl Entrance {
@@ -96,6 +98,7 @@ impl Entrance {
             since,
             token,
             holds: None,
+            is_mute: false,
         })
     }
 

@@ -9,9 +9,12 @@ use http::header::{COOKIE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
 use super::entrance::{Entrance, response};
+use super::watching::Watched;
+use crate::allow::Allow;
+use crate::format::Format;
 use crate::hub::Hub;
-use crate::presence::Member;
-use crate::session::{Denied, Policy};
+use crate::presence::{ClientId, Member};
+use crate::session::{Denied, Limited, Policy, Visit};
 use crate::wire::Fault;
 
 /// As [`endpoint`](super::endpoint), for clients that a policy lets in.
@@ -25,15 +28,25 @@ use crate::wire::Fault;
 /// whoever opens them.
 #[must_use]
 pub fn guarded(hub: &Hub, prefix: &str, policy: impl Policy, cookie: Option<&str>) -> Endpoint {
-    let (hook, policy) = (hub.clone(), Arc::new(policy));
+    let (hook, policy) = (hub.clone(), Arc::new(policy) as Arc<dyn Policy>);
     let (prefix, cookie) = (Arc::<str>::from(prefix), cookie.map(Arc::<str>::from));
     super::sessions(hub).on_upgrade(move |upgrade: Upgrade| {
         let entrance = entrance(&hook, &prefix, &upgrade.request);
         let (hub, policy, cookie) = (hook.clone(), Arc::clone(&policy), cookie.clone());
         async move {
-            let (entrance, member) =
-                let_in(&hub, &*policy, cookie.as_deref(), entrance?, &upgrade).await?;
-            Ok(upgrade.accept().context(entrance).context(member))
+            let client = ClientId::new(rand::random());
+            let (entrance, member) = let_in(
+                &hub,
+                &*policy,
+                cookie.as_deref(),
+                entrance?,
+                &upgrade,
+                client,
+            )
+            .await?;
+            let watched = Watched::new(policy, client, &member);
+            let accept = upgrade.accept().context(entrance).context(member);
+            Ok(accept.context(watched))
         }
     })
 }
@@ -54,14 +67,20 @@ pub(super) fn entrance(
 #[expect(clippy::result_large_err, reason = "this is what a hook answers")]
 pub(super) fn admit(
     hub: &Hub,
-    entrance: &Entrance,
+    entrance: &mut Entrance,
     user: &str,
     is_granted: bool,
     has_token: bool,
 ) -> Result<(), Response<Bytes>> {
     let namespace = hub.namespaces().of(&entrance.channel);
-    let access = namespace.map(|namespace| namespace.access);
-    if access.is_some_and(|access| access.admits(user, is_granted)) {
+    let is_admitted = namespace.is_some_and(|namespace| {
+        let allowed = namespace.allowed;
+        let may = |allow: Allow| allow.admits(user, is_granted, true);
+        entrance.is_mute = !may(allowed.publish);
+        let may_watch = entrance.format != Format::JsonPresence || may(allowed.presence);
+        namespace.access.admits(user, is_granted) && may(allowed.subscribe) && may_watch
+    });
+    if is_admitted {
         return Ok(());
     }
     let (status, text) = if has_token {
@@ -78,6 +97,7 @@ async fn let_in(
     cookie: Option<&str>,
     mut entrance: Entrance,
     upgrade: &Upgrade,
+    client: ClientId,
 ) -> Result<(Entrance, Member), Response<Bytes>> {
     let member = upgrade.request.extensions().get::<Member>();
     let member = member.cloned().unwrap_or_default();
@@ -86,12 +106,22 @@ async fn let_in(
         let name = cookie?;
         value_of(upgrade.request.headers(), name)
     });
-    let answer = policy.enter(&member, &entrance.channel, token);
+    let caller = policy.note(&upgrade.request);
+    let mut visit = Visit::new(client, &member, "plain");
+    visit.token = token;
+    visit.channel = Some(&entrance.channel);
+    visit.caller = caller.as_deref();
+    let answer = policy.visit(visit);
     let guest = answer.get().await.map_err(|denied| refusal(&denied))?;
+    if !hub.limiting().has_room(&guest.member.user) {
+        hub.counters().limited(Limited::Connections);
+        let text = "the user has too many connections";
+        return Err(response(StatusCode::TOO_MANY_REQUESTS, text.to_owned()));
+    }
     let is_granted = guest.channels.contains(&entrance.channel);
     admit(
         hub,
-        &entrance,
+        &mut entrance,
         &guest.member.user,
         is_granted,
         token.is_some(),
@@ -121,6 +151,7 @@ fn value_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The response that says why somebody is not let in.
 fn refusal(denied: &Denied) -> Response<Bytes> {
     let status = match denied.fault {
+        Fault::NotAllowed if denied.own.is_some() => StatusCode::FORBIDDEN,
         Fault::NotAllowed | Fault::TokenExpired | Fault::NotHere => StatusCode::UNAUTHORIZED,
         Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,

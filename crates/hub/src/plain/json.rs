@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::engine::PublishError;
 use crate::format;
 use crate::publication::Payload;
+use crate::session::Denied;
 
 /// Why something was not published: a code and words in JSON, the end of the connection in raw.
 pub(crate) struct Refused {
@@ -32,6 +33,29 @@ impl Refused {
             code: 107,
             close: CloseCode::UNSUPPORTED_DATA,
             message: what.into(),
+        }
+    }
+
+    /// 111: too many of them.
+    pub(super) fn too_fast() -> Self {
+        Self {
+            code: 111,
+            close: CloseCode::TRY_AGAIN_LATER,
+            message: Cow::Borrowed("too many messages in a second"),
+        }
+    }
+
+    /// What the application says.
+    pub(super) fn denied(denied: &Denied) -> Self {
+        let close = if denied.is_temporary() {
+            CloseCode::TRY_AGAIN_LATER
+        } else {
+            CloseCode::POLICY_VIOLATION
+        };
+        Self {
+            code: denied.code(),
+            close: denied.close().unwrap_or(close),
+            message: Cow::Owned(denied.message.clone()),
         }
     }
 

@@ -23,11 +23,25 @@ pub(super) fn error(id: u64, fault: Fault, message: &str) -> Reply {
         error: Some(Error {
             code: fault as u16,
             message: message.to_owned(),
-            temporary: matches!(fault, Fault::Unavailable),
+            temporary: matches!(fault, Fault::Unavailable | Fault::TooFast),
             expected: None,
         }),
         ..Reply::default()
     }
+}
+
+/// The application says no.
+pub(super) fn denied(id: u64, denied: &Denied) -> Reply {
+    let mut reply = error(id, denied.fault, &denied.message);
+    if let Some(error) = &mut reply.error {
+        error.code = denied.code();
+    }
+    reply
+}
+
+/// A publication leaves this number out.
+pub(super) fn hole(id: u64, expected: u64) -> Reply {
+    refused(id, &PublishError::Hole { expected })
 }
 
 /// The server has ended a subscription.
@@ -175,7 +189,7 @@ pub(super) fn members(id: u64, stats: bool, members: &Result<Members, EngineErro
 /// What the application says.
 pub(super) fn said(id: u64, said: Result<Box<RawValue>, Denied>) -> Reply {
     match said {
-        Err(denied) => error(id, denied.fault, &denied.message),
+        Err(why) => denied(id, &why),
         Ok(data) => Reply {
             id,
             rpc: Some(Said { data: Some(data) }),
@@ -199,7 +213,7 @@ pub(super) fn sub_refreshed(id: u64, ttl: Option<u64>) -> Reply {
 /// For how long a token holds.
 pub(super) fn refreshed(id: u64, result: Result<Option<u64>, Denied>) -> Reply {
     match result {
-        Err(denied) => error(id, denied.fault, &denied.message),
+        Err(why) => denied(id, &why),
         Ok(ttl) => Reply {
             id,
             refresh: Some(Refreshed {

@@ -2,6 +2,7 @@
 
 use holdwire::{CloseCode, Message};
 
+use super::{ABUSE, SUBPROTOCOL};
 use crate::centrifuge::{self, Encoding};
 use crate::format::Format;
 use crate::local::TOO_SLOW;
@@ -34,6 +35,8 @@ pub(crate) enum End {
     Elsewhere,
     /// The client reads too slowly.
     TooSlow,
+    /// Far too much comes from the client.
+    TooFast,
     /// The client does not answer.
     Silent,
     /// What the client sends can be of no use here.
@@ -46,6 +49,15 @@ impl Dialect {
     /// Whether it is not our own.
     pub(crate) fn is_foreign(self) -> bool {
         self != Self::Holdwire
+    }
+
+    /// What a backend knows it by.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Holdwire => SUBPROTOCOL,
+            Self::Centrifuge(Encoding::Json) => "centrifuge-json",
+            Self::Centrifuge(Encoding::Protobuf) => "centrifuge-protobuf",
+        }
     }
 
     /// How a subscription of it gets publications.
@@ -73,6 +85,7 @@ impl Dialect {
             (Self::Holdwire, End::Unauthorized | End::Expired) => 4401,
             (Self::Holdwire, End::TooLate | End::Silent) => 4408,
             (Self::Holdwire, End::Elsewhere) => 4409,
+            (Self::Holdwire, End::TooFast) => return ABUSE,
             (Self::Holdwire, End::TooSlow) => return TOO_SLOW,
             (Self::Holdwire, End::Shutdown) => return CloseCode::SERVICE_RESTART,
             (_, End::Bye) => return CloseCode::NORMAL,
@@ -85,6 +98,7 @@ impl Dialect {
                 End::NoCommand => 3501,
                 End::TooLate => 3502,
                 End::NotServed => 3508,
+                End::TooFast => 3509,
             },
         };
         CloseCode::new(code).unwrap_or(CloseCode::POLICY_VIOLATION)

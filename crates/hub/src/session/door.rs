@@ -1,6 +1,7 @@
 //! A machine between a connection and a hub.
 
 mod driving;
+mod watching;
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -13,18 +14,23 @@ use holdwire::shard::{Join, Remote, Session, Topic};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::dialect::Dialect;
-use super::driver::{Driver, Grant, Outcome, Wanted, Welcome};
+use self::watching::Watched;
+use super::dialect::{Dialect, End};
+use super::driver::{Driver, Grant, Outcome, Verdict, Wanted, Welcome};
 use super::identity::{Identity, KEPT, Secret};
+use super::limits::{Limited, Purse};
 use super::machine::Machine;
 use super::policy::{Denied, Guest, Policy};
 use super::pulse::{Beat, Inbox, Pulse};
 use super::registry::Order;
 use super::sub::Key;
+use super::visit::Loan;
 use crate::channel::ChannelName;
 use crate::engine::{Answer, EngineError, WINDOW};
 use crate::hub::{Hub, Subscription};
-use crate::presence::{ClientId, Member};
+use crate::local::IS_SLOW;
+use crate::presence::Member;
+use crate::publication::Payload;
 use crate::wire::{Connect, Connected};
 
 /// A client that has opened a connection connects within this time.
@@ -56,6 +62,10 @@ struct Parts {
     /// What has it ping, in a dialect that has pings.
     pulse: Option<Arc<Pulse>>,
     beat: Option<Beat>,
+    /// What is there only for a policy that asks for more.
+    watched: Option<Box<Watched>>,
+    /// What it has spent, where that is limited.
+    purse: Option<Box<Purse>>,
 }
 
 /// The client, once it has connected.
@@ -88,6 +98,8 @@ pub(super) enum Arrival {
     Guest(u64, Connect, Result<Guest, Denied>),
     Refreshed(u64, Result<Option<Duration>, Denied>),
     Granted(Wanted, Result<Option<Duration>, Denied>),
+    Lent(Wanted, Result<Loan, Denied>),
+    Verdict(u64, Result<Option<Payload>, Denied>),
 }
 
 /// Parts for the time of one call.
@@ -119,6 +131,8 @@ impl Door {
             lapses: Vec::new(),
             pulse,
             beat: None,
+            watched: None,
+            purse: hub.limiting().purse(),
         };
         Self {
             machine: Machine::new(dialect),
@@ -143,8 +157,15 @@ impl Session for Door {
         match event {
             Event::Text(text) => return machine.handle_text(&text, &mut bound),
             Event::Binary(payload) => return machine.handle_binary(&payload, &mut bound),
-            // The client has ended it on purpose.
-            Event::Close(closing) if closing.code == Some(CloseCode::NORMAL) => bound.revoke(),
+            Event::Close(closing) => {
+                // The client has ended it on purpose.
+                if closing.code == Some(CloseCode::NORMAL) {
+                    bound.revoke();
+                }
+                if let Some(code) = closing.code {
+                    bound.parts.ends(code, closing.reason);
+                }
+            }
             _ => {}
         }
         Flow::Continue
@@ -172,7 +193,7 @@ impl Session for Door {
                 }
                 Arrival::Outcome(outcome) => outcome,
                 Arrival::Guest(id, connect, guest) => {
-                    let verdict = guest.map(|guest| bound.parts.admit(&connect, guest));
+                    let verdict = guest.and_then(|guest| bound.parts.admit(&connect, guest));
                     Outcome::Connected(id, connect, verdict)
                 }
                 Arrival::Refreshed(id, result) => {
@@ -182,7 +203,18 @@ impl Session for Door {
                     let result = bound.parts.granted(&wanted.channel, result);
                     Outcome::Granted(wanted, result)
                 }
+                Arrival::Lent(wanted, result) => {
+                    let result = bound.parts.lent(&wanted.channel, result);
+                    Outcome::Granted(wanted, result)
+                }
+                Arrival::Verdict(ticket, verdict) => {
+                    bound.parts.decided(ticket, verdict);
+                    continue;
+                }
             };
+            machine.handle_outcome(outcome, &mut bound);
+        }
+        while let Some(outcome) = bound.parts.next_decided() {
             machine.handle_outcome(outcome, &mut bound);
         }
         machine.handle_rested(&mut bound);
@@ -221,6 +253,8 @@ impl Session for Door {
     }
 
     fn on_slow(&mut self, _: &Topic) {
+        self.parts
+            .ends(self.parts.dialect.code(End::TooSlow), IS_SLOW);
         self.parts.hub.counters().closed_slow();
     }
 
@@ -294,14 +328,19 @@ impl Parts {
     }
 
     /// Lets a new client in.
-    fn admit(&mut self, connect: &Connect, guest: Guest) -> Box<Welcome> {
-        let client = ClientId::new(rand::random());
-        let identity = Arc::new(Identity::new(client, guest.member));
+    fn admit(&mut self, connect: &Connect, guest: Guest) -> Verdict {
+        if !self.hub.limiting().has_room(&guest.member.user) {
+            self.hub.counters().limited(Limited::Connections);
+            return Err(Denied::enough("the user has too many connections"));
+        }
+        let identity = Arc::new(Identity::new(self.newcomer(), guest.member));
         identity.hold(guest.holds.and_then(after));
         for channel in &guest.channels {
             identity.grant(channel.clone(), None);
         }
-        self.welcome(connect, identity, false, guest.channels)
+        let mut welcome = self.welcome(connect, identity, false, guest.channels);
+        welcome.reply.data = guest.data;
+        Ok(welcome)
     }
 
     /// The connection is this client's from now on.
@@ -316,6 +355,9 @@ impl Parts {
         let ttl = identity.left();
         if let Some(left) = ttl {
             self.expire_after(left);
+        }
+        if let Some(purse) = &mut self.purse {
+            purse.belong(&identity.member.user);
         }
         let number = identity.take_over();
         let sessions = self.hub.sessions();
@@ -338,6 +380,7 @@ impl Parts {
             ttl: ttl.map(seconds),
             subs: Vec::new(),
             ping,
+            data: None,
         };
         let (user, client) = (&identity.member.user, identity.client);
         let registry = self.hub.registry();
@@ -360,6 +403,12 @@ impl Parts {
     fn identified(&self) -> &Member {
         let holder = self.holder.as_ref();
         holder.map_or(&self.member, |holder| &holder.identity.member)
+    }
+
+    /// Whether the client was given this channel.
+    fn is_granted(&self, channel: &ChannelName) -> bool {
+        let holder = self.holder.as_ref();
+        holder.is_some_and(|holder| holder.identity.is_granted(channel))
     }
 
     /// The client may stay for so long; in seconds for the reply.
@@ -394,6 +443,12 @@ impl Parts {
         };
         let identity = &holder.identity;
         identity.grant(channel.clone(), holds.and_then(after));
+        self.lapse_after(channel, holds);
+        Ok(ttl.map(seconds))
+    }
+
+    /// The time that it may have a channel begins anew.
+    fn lapse_after(&mut self, channel: &ChannelName, holds: Option<Duration>) {
         self.lapses.retain(|(own, timer)| {
             let is_other = own != channel;
             if !is_other {
@@ -405,7 +460,6 @@ impl Parts {
             let timer = self.later(holds, Outcome::Lapsed(channel.clone()));
             self.lapses.push((channel.clone(), timer));
         }
-        Ok(ttl.map(seconds))
     }
 
     fn enter(&self, channel: &ChannelName) {
@@ -495,6 +549,7 @@ impl Drop for Parts {
         let Some(holder) = self.holder.take() else {
             return;
         };
+        self.tell_end(&holder);
         let Holder {
             identity,
             number,

@@ -3,8 +3,10 @@
 use holdwire::CloseCode;
 use serde_json::value::RawValue;
 
+use super::limits::Pass;
 use super::policy::Denied;
 use super::sub::Key;
+use crate::allow::Allow;
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{EngineError, Members, Publish, PublishError, Published, PublisherId};
 use crate::format::{Format, Place};
@@ -45,9 +47,36 @@ pub(crate) trait Driver {
     /// Whether the client may use a channel that is there.
     fn admits(&self, channel: &ChannelName) -> bool;
 
+    /// Whether the client may do something in a channel that it may use.
+    fn allows(&self, allow: Allow, channel: &ChannelName, is_subscribed: bool) -> bool {
+        let _ = channel;
+        is_subscribed || allow == Allow::All
+    }
+
     /// Asks whether a token gives the client a channel, and for how many seconds; from then on it
     /// is [admitted](Self::admits).
     fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Grant)>;
+
+    /// Whether it is [asked](Self::grant) about a channel also when no token is shown.
+    fn is_lending(&self) -> bool {
+        false
+    }
+
+    /// Whether what has given the client a channel has expired.
+    fn has_lapsed(&self, channel: &ChannelName) -> bool {
+        !self.admits(channel)
+    }
+
+    /// Whether one more command may come.
+    fn spend(&mut self, is_publication: bool) -> Pass {
+        let _ = is_publication;
+        Pass::Go
+    }
+
+    /// Whether a connection with so many channels may have one more.
+    fn has_place(&self, channels: usize) -> bool {
+        channels < super::machine::CHANNELS
+    }
 
     /// Begins a subscription, which is there but gets nothing.
     fn subscribe(&mut self, key: Key, channel: &ChannelName, format: Format);
@@ -82,6 +111,13 @@ pub(crate) trait Driver {
 
     /// Reads a log if that can be done at once.
     fn read_now(&mut self, channel: &ChannelName, since: Since, limit: usize) -> Option<Reading>;
+
+    /// Asks the application whether something may be published; gives it back when nobody has to
+    /// be asked. What it says of publications in one channel comes in the order of these.
+    fn ask(&mut self, id: u64, channel: &ChannelName, publish: Publish) -> Option<Publish> {
+        let _ = (id, channel);
+        Some(publish)
+    }
 
     /// Publishes.
     fn publish(
@@ -133,6 +169,8 @@ pub(crate) enum Outcome {
     Read(Ask, Result<Reading, EngineError>),
     /// The same backwards.
     ReadBack(u64, Result<Reading, EngineError>),
+    /// This may be published, or may not.
+    Asked(u64, ChannelName, Publish, Result<(), Denied>),
     /// Where it was published.
     Published(u64, Result<Published, PublishError>),
     /// Who is there; only how many when `true`.

@@ -42,6 +42,8 @@ struct State {
     until: Option<Instant>,
     /// Channels that tokens have given it, and until when; `None` for ever.
     granted: HashMap<ChannelName, Option<Instant>>,
+    /// Those of them that it has only while it has subscribed.
+    lent: HashSet<ChannelName>,
 }
 
 impl Identity {
@@ -99,6 +101,29 @@ impl Identity {
         let state = lock(&self.state);
         let until = state.granted.get(channel);
         until.is_some_and(|until| until.is_none_or(|until| until > Instant::now()))
+    }
+
+    /// The same, until it has unsubscribed.
+    pub(crate) fn lend(&self, channel: ChannelName, until: Option<Instant>) {
+        self.grant(channel.clone(), until);
+        lock(&self.state).lent.insert(channel);
+    }
+
+    /// Whether a channel was lent, however long ago.
+    pub(crate) fn is_lent(&self, channel: &ChannelName) -> bool {
+        lock(&self.state).lent.contains(channel)
+    }
+
+    /// Takes back what was lent, but for these channels.
+    pub(crate) fn take_back(&self, keep: impl Fn(&ChannelName) -> bool) {
+        let State { granted, lent, .. } = &mut *lock(&self.state);
+        lent.retain(|channel| {
+            let is_kept = keep(channel);
+            if !is_kept {
+                granted.remove(channel);
+            }
+            is_kept
+        });
     }
 
     /// The client comes to a channel; whether it was not there.

@@ -4,6 +4,8 @@
 
 mod asking;
 mod greeting;
+mod holding;
+mod limiting;
 mod orders;
 
 use std::ops::Range;
@@ -13,6 +15,7 @@ use holdwire::proto::Flow;
 use holdwire::shard::Join;
 
 use self::greeting::Greeting;
+use self::holding::Waiting;
 use super::answer;
 use super::dialect::{Dialect, End};
 use super::driver::{Ask, Driver, Outcome, Wanted, Welcome};
@@ -58,6 +61,8 @@ pub(crate) struct Machine {
     held: Vec<u8>,
     /// What the reply to `connect` still waits for.
     greeting: Option<Box<Greeting>>,
+    /// What waits for earlier publications, and where it is to be seen whether that is so.
+    waiting: Option<Box<Waiting>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,7 +93,7 @@ impl Machine {
         match self.dialect {
             Dialect::Holdwire => match serde_json::from_str::<Command>(text) {
                 Ok(command) if (1..=MAX_OFFSET).contains(&command.id) => {
-                    self.command(command, driver);
+                    self.limited(command, driver);
                 }
                 Ok(_) => self.close(
                     End::NoCommand,
@@ -106,7 +111,7 @@ impl Machine {
                 self.close(End::NoCommand, "commands are binary messages", driver);
             }
         }
-        self.pace()
+        self.pace(driver)
     }
 
     /// Takes a binary message.
@@ -120,7 +125,7 @@ impl Machine {
         } else {
             self.close(End::NoCommand, "commands are text messages", driver);
         }
-        self.pace()
+        self.pace(driver)
     }
 
     /// Says that the connection is there, in a protocol that has pings of its own.
@@ -150,7 +155,7 @@ impl Machine {
                 return;
             }
             match encoding.next(&mut message) {
-                Ok(Some(Saying::Command(command))) => self.command(*command, driver),
+                Ok(Some(Saying::Command(command))) => self.limited(*command, driver),
                 // Nobody waits for an answer.
                 Ok(Some(Saying::Refused(0, _, why))) => self.close(End::NoCommand, why, driver),
                 Ok(Some(Saying::Refused(id, fault, why))) => fail(id, fault, why, driver),
@@ -190,6 +195,9 @@ impl Machine {
                 self.reply(found, driver);
             }
             Outcome::ReadBack(id, reading) => self.reply(answer::found_back(id, &reading), driver),
+            Outcome::Asked(id, channel, publish, result) => {
+                self.asked(id, channel, publish, result, driver);
+            }
             Outcome::Published(id, result) => self.reply(answer::placed(id, &result), driver),
             Outcome::Members(id, stats, members) => {
                 self.reply(answer::members(id, stats, &members), driver);
@@ -274,8 +282,8 @@ impl Machine {
     }
 
     /// Whether the next message is taken now.
-    fn pace(&mut self) -> Flow {
-        if std::mem::take(&mut self.is_crowding) {
+    fn pace(&mut self, driver: &mut impl Driver) -> Flow {
+        if std::mem::take(&mut self.is_crowding) || self.is_crowded(driver) {
             return Flow::Pause;
         }
         self.flow()
@@ -350,6 +358,7 @@ impl Machine {
     ) {
         let welcome = match verdict {
             Ok(welcome) => welcome,
+            Err(denied) if denied.own.is_some() => return self.keep_out(id, &denied, driver),
             Err(denied) if denied.fault == Fault::NotAllowed => {
                 return self.close(End::Unauthorized, &denied.message, driver);
             }
@@ -405,7 +414,7 @@ impl Machine {
         start: &Start,
         driver: &mut impl Driver,
     ) {
-        if start.token.is_none() {
+        if start.token.is_none() && !driver.is_lending() {
             return self.begin(id, channel, start, None, driver);
         }
         match of(channel, driver) {
@@ -467,14 +476,18 @@ impl Machine {
         match (result, wanted.is_fresh) {
             (Ok(ttl), false) => self.begin(id, channel, &wanted.start, ttl, driver),
             (Ok(ttl), true) => driver.send(&answer::sub_refreshed(id.unwrap_or_default(), ttl)),
-            (Err(denied), _) => refuse(id, channel, denied.fault, &denied.message, driver),
+            (Err(denied), _) if denied.close().is_some() => self.deny(0, &denied, driver),
+            (Err(denied), _) => match id.filter(|_| denied.own.is_some()) {
+                Some(id) => self.deny(id, &denied, driver),
+                None => refuse(id, channel, denied.fault, &denied.message, driver),
+            },
         }
     }
 
     /// A subscription whose token has expired ends, unless another one was shown.
     fn lapsed(&mut self, channel: &ChannelName, driver: &mut impl Driver) {
         let at = self.subs.iter().position(|sub| sub.name == *channel);
-        if let Some(at) = at.filter(|_| !driver.admits(channel)) {
+        if let Some(at) = at.filter(|_| driver.has_lapsed(channel)) {
             let code = HAS_CHANGED + Fault::TokenExpired as u16;
             self.expel(at, code, "the token has expired", driver);
         }
@@ -521,16 +534,26 @@ impl Machine {
     ) -> Result<(ChannelName, crate::format::Format, Option<Position>), (Fault, &'static str)> {
         let bad = |what| (Fault::BadRequest, what);
         let (name, namespace) = admitted(channel, driver)?;
+        let allowed = namespace.allowed;
+        if !driver.allows(allowed.subscribe, &name, false) {
+            return Err((Fault::NotAllowed, allowed.subscribe.words()));
+        }
         let since =
             position(start).ok_or(bad("epoch and offset are a position, or both missing"))?;
         if self.subs.iter().any(|sub| sub.name == name) {
             return Err((Fault::AlreadySubscribed, "this connection has that channel"));
         }
-        if self.subs.len() >= CHANNELS {
-            return Err((Fault::Limit, "a connection has 128 channels at most"));
+        if !driver.has_place(self.subs.len()) {
+            return Err((
+                Fault::Limit,
+                "the connection has as many channels as it may",
+            ));
         }
         if start.join_leave && !namespace.presence {
             return Err((Fault::NotAllowed, "the channel does not show who is there"));
+        }
+        if start.join_leave && !driver.allows(allowed.presence, &name, true) {
+            return Err((Fault::NotAllowed, allowed.presence.words()));
         }
         Ok((name, self.dialect.format(start.join_leave), since))
     }
@@ -639,6 +662,11 @@ impl Machine {
         said: Result<Box<serde_json::value::RawValue>, Denied>,
         driver: &mut impl Driver,
     ) {
+        if let Err(denied) = &said
+            && denied.close().is_some()
+        {
+            return self.deny(id, denied, driver);
+        }
         if id > 0 {
             return self.reply(answer::said(id, said), driver);
         }
@@ -691,7 +719,7 @@ fn admitted<'a>(
 fn refuse(id: Option<u64>, channel: &str, fault: Fault, why: &str, driver: &mut impl Driver) {
     // What another token or another time mends is worth coming again for.
     let base = match fault {
-        Fault::TokenExpired | Fault::Unavailable => HAS_CHANGED,
+        Fault::TokenExpired | Fault::Unavailable | Fault::TooFast => HAS_CHANGED,
         _ => 2000,
     };
     match id {

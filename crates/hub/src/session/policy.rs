@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdwire::CloseCode;
+use http::Request;
 use serde_json::value::RawValue;
 
+use super::visit::{Absence, Asks, Caller, Loan, Visit, Who};
 use crate::channel::ChannelName;
-use crate::engine::Answer;
-use crate::presence::Member;
+use crate::engine::{Answer, Publish};
+use crate::presence::{ClientId, Member};
+use crate::publication::Payload;
 use crate::wire::Fault;
 
 /// Decides who a client is, and answers its questions; `()` lets everybody in.
@@ -63,6 +67,64 @@ pub trait Policy: Send + Sync + 'static {
         self.connect(member, token)
     }
 
+    /// What it wants to be asked beside who somebody is. It is always the same.
+    ///
+    /// By default nothing.
+    fn asks(&self) -> Asks {
+        Asks::default()
+    }
+
+    /// What of a request is to be known when it is decided who has come; it is kept until the
+    /// connection ends.
+    ///
+    /// By default nothing.
+    fn note(&self, request: &Request<()>) -> Option<Arc<Caller>> {
+        let _ = request;
+        None
+    }
+
+    /// Who somebody is of whom more is known than a token.
+    ///
+    /// By default what [`connect`](Self::connect) says, and [`enter`](Self::enter) for one channel.
+    fn visit(&self, visit: Visit<'_>) -> Answer<Result<Guest, Denied>> {
+        match visit.channel {
+            Some(channel) => self.enter(visit.member, channel, visit.token),
+            None => self.connect(visit.member, visit.token),
+        }
+    }
+
+    /// Whether a client may have a channel for which it shows no token, and which nobody has given
+    /// it. When the time is over, and after it has unsubscribed, this is asked again.
+    ///
+    /// It is asked when [`asks`](Self::asks) says so; by default the channel's access decides.
+    fn lend(&self, who: Who<'_>, channel: &ChannelName) -> Answer<Result<Loan, Denied>> {
+        let _ = (who, channel);
+        Answer::Now(Ok(Loan::Access))
+    }
+
+    /// Whether something may be published; what it gives is published instead.
+    ///
+    /// What a client repeats has the same key. It is asked when [`asks`](Self::asks) says so; by
+    /// default it may.
+    fn publish(
+        &self,
+        who: Who<'_>,
+        channel: &ChannelName,
+        publish: &Publish,
+    ) -> Answer<Result<Option<Payload>, Denied>> {
+        let _ = (who, channel, publish);
+        Answer::Now(Ok(None))
+    }
+
+    /// A client's connection has ended, and how: with 1006 when it was lost. If it may come back,
+    /// it is gone only when it has not.
+    ///
+    /// It is told when [`asks`](Self::asks) says so, of each connection that was let in and whose
+    /// client has no other one.
+    fn left(&self, who: Who<'_>, code: u16, reason: &str, absence: Option<Absence>) {
+        let _ = (who, code, reason, absence);
+    }
+
     /// For how long whoever is let in for a time may stay beyond it, while a fresh token is on its
     /// way. Default: 25 s.
     fn grace(&self) -> Duration {
@@ -107,6 +169,35 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
         (**self).enter(member, channel, token)
     }
 
+    fn asks(&self) -> Asks {
+        (**self).asks()
+    }
+
+    fn note(&self, request: &Request<()>) -> Option<Arc<Caller>> {
+        (**self).note(request)
+    }
+
+    fn visit(&self, visit: Visit<'_>) -> Answer<Result<Guest, Denied>> {
+        (**self).visit(visit)
+    }
+
+    fn lend(&self, who: Who<'_>, channel: &ChannelName) -> Answer<Result<Loan, Denied>> {
+        (**self).lend(who, channel)
+    }
+
+    fn publish(
+        &self,
+        who: Who<'_>,
+        channel: &ChannelName,
+        publish: &Publish,
+    ) -> Answer<Result<Option<Payload>, Denied>> {
+        (**self).publish(who, channel, publish)
+    }
+
+    fn left(&self, who: Who<'_>, code: u16, reason: &str, absence: Option<Absence>) {
+        (**self).left(who, code, reason, absence);
+    }
+
     fn grace(&self) -> Duration {
         (**self).grace()
     }
@@ -122,6 +213,8 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
 pub struct Question<'a> {
     /// Who asks.
     pub member: &'a Member,
+    /// The client's name.
+    pub client: ClientId,
     /// What it is about.
     pub method: &'a str,
     /// More about it.
@@ -139,6 +232,8 @@ pub struct Guest {
     pub channels: Vec<ChannelName>,
     /// For how long it is let in; then it needs a fresh token. Default: for ever.
     pub holds: Option<Duration>,
+    /// What it is told in the answer, a JSON value. Default: nothing.
+    pub data: Option<Box<RawValue>>,
 }
 
 impl Guest {
@@ -157,6 +252,16 @@ impl Guest {
 pub struct Denied {
     pub(crate) fault: Fault,
     pub(crate) message: String,
+    pub(crate) own: Option<Own>,
+}
+
+/// A code of the application's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// Of an error.
+    Error(u16),
+    /// The connection is closed.
+    Close(CloseCode),
 }
 
 impl Denied {
@@ -191,12 +296,72 @@ impl Denied {
         Self::new(Fault::Unavailable, message)
     }
 
+    /// The client is not allowed to (error 103).
+    #[must_use]
+    pub fn not_allowed(message: impl Into<String>) -> Self {
+        let mut denied = Self::new(Fault::NotAllowed, message);
+        denied.own = Some(Own::Error(Fault::NotAllowed as u16));
+        denied
+    }
+
+    /// The application's own error, of 400 to 1999; `temporary` when trying again later may help.
+    /// `None` for other codes.
+    #[must_use]
+    pub fn error(code: u16, message: impl Into<String>, temporary: bool) -> Option<Self> {
+        let fault = if temporary {
+            Fault::Unavailable
+        } else {
+            Fault::NotAllowed
+        };
+        let mut denied = Self::new(fault, message);
+        denied.own = Some(Own::Error(code));
+        (400..2000).contains(&code).then_some(denied)
+    }
+
+    /// The connection is closed with this code; at the plain door nobody is let in (403).
+    #[must_use]
+    pub fn disconnect(code: CloseCode, reason: impl Into<String>) -> Self {
+        let mut denied = Self::new(Fault::NotAllowed, reason);
+        denied.own = Some(Own::Close(code));
+        denied
+    }
+
+    /// There is enough of it (error 106).
+    pub(crate) fn enough(message: &str) -> Self {
+        Self::new(Fault::Limit, message)
+    }
+
+    /// The error's code.
+    pub(crate) fn code(&self) -> u16 {
+        match self.own {
+            Some(Own::Error(code)) => code,
+            _ => self.fault as u16,
+        }
+    }
+
+    /// The code that the connection is closed with, if it is.
+    pub(crate) fn close(&self) -> Option<CloseCode> {
+        match self.own {
+            Some(Own::Close(code)) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether trying again later may help.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.fault == Fault::Unavailable
+    }
+
     fn not_here(message: &str) -> Self {
         Self::new(Fault::NotHere, message)
     }
 
     fn new(fault: Fault, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { fault, message }
+        Self {
+            fault,
+            message,
+            own: None,
+        }
     }
 }

@@ -278,6 +278,7 @@ impl Driver for Bound<'_> {
             ttl: None,
             subs: Vec::new(),
             ping: None,
+            data: None,
         };
         let channels = Vec::new();
         let welcome = Welcome {

@@ -59,6 +59,14 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it costs next to nothing, and must not wait.
+    pub(crate) fn is_light(&self) -> bool {
+        let ends = self.unsubscribe.is_some() || self.disconnect.is_some();
+        ends || self.ping.is_some() || self.refresh.is_some() || self.connect.is_some()
+    }
+}
+
 /// The first command of a connection.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -75,6 +83,9 @@ pub(crate) struct Connect {
     pub(crate) name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
+    /// What else it says, for the application.
+    #[serde(deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<Box<RawValue>>,
 }
 
 /// From where on a channel is wanted: a position has both members, or neither.

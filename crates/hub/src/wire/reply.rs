@@ -71,6 +71,7 @@ pub(crate) enum Fault {
     BadRequest = 107,
     NotHere = 108,
     TokenExpired = 109,
+    TooFast = 111,
     Unrecoverable = 112,
     Hole = 150,
     Forgotten = 151,
@@ -98,6 +99,13 @@ pub(crate) struct Connected {
     /// Seconds from one ping to the next, where a dialect has pings of the server.
     #[serde(skip)]
     pub(crate) ping: Option<u32>,
+    /// What the application says to it.
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) data: Option<Box<RawValue>>,
 }
 
 /// The client has a subscription.

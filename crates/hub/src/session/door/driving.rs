@@ -4,7 +4,9 @@ use holdwire::CloseCode;
 use holdwire::proto::Flow;
 use serde_json::value::RawValue;
 
-use super::{Arrival, Bound, Parts, Seat};
+use super::watching::words;
+use super::{Arrival, Bound, Seat};
+use crate::allow::Allow;
 use crate::channel::{ChannelName, Namespace};
 use crate::engine::{Answer, EngineError, Members, Publish, PublishError, Published};
 use crate::format::{Format, Place};
@@ -15,6 +17,8 @@ use crate::session::dialect::End;
 use crate::session::driver::{Ask, Driver, Grant, Outcome, Verdict, Wanted};
 use crate::session::policy::{Denied, Question};
 use crate::session::sub::Key;
+use crate::session::visit::Visit;
+use crate::session::{Limited, Pass};
 use crate::wire::{Connect, Reply, Rpc};
 
 impl Bound<'_, '_> {
@@ -22,6 +26,7 @@ impl Bound<'_, '_> {
     fn is_slow(&mut self) {
         // Does nothing when it is closing already.
         let code = self.parts.dialect.code(End::TooSlow);
+        self.parts.ends(code, IS_SLOW);
         self.sender.close(code, IS_SLOW);
     }
 }
@@ -52,6 +57,7 @@ impl Driver for Bound<'_, '_> {
 
     fn close(&mut self, code: CloseCode, reason: &str) {
         self.revoke();
+        self.parts.ends(code, reason);
         self.sender.close(code, reason);
     }
 
@@ -66,11 +72,16 @@ impl Driver for Bound<'_, '_> {
             }
             return Some((connect, Ok(welcome)));
         }
-        let Parts { policy, member, .. } = &*self.parts;
-        let answer = policy.connect(member, connect.token.as_deref());
+        let parts = &*self.parts;
+        let mut visit = Visit::new(parts.newcomer(), &parts.member, parts.dialect.name());
+        visit.token = connect.token.as_deref();
+        [visit.name, visit.version] = words(&connect);
+        visit.data = connect.data.as_deref();
+        visit.caller = parts.caller();
+        let answer = parts.policy.visit(visit);
         match answer {
             Answer::Now(guest) => {
-                let verdict = guest.map(|guest| self.parts.admit(&connect, guest));
+                let verdict = guest.and_then(|guest| self.parts.admit(&connect, guest));
                 Some((connect, verdict))
             }
             later => {
@@ -90,6 +101,14 @@ impl Driver for Bound<'_, '_> {
             if !seats.any(|seat| *seat.subscription.channel() == channel) {
                 self.parts.leave(&channel);
             }
+        }
+        if self.parts.policy.asks().subscribe {
+            let seats = &self.parts.seats;
+            let has = |channel: &ChannelName| {
+                let mut seats = seats.iter();
+                seats.any(|seat| seat.subscription.channel() == channel)
+            };
+            holder.identity.take_back(has);
         }
     }
 
@@ -111,16 +130,22 @@ impl Driver for Bound<'_, '_> {
         let Some(namespace) = self.parts.hub.namespaces().of(channel) else {
             return false;
         };
-        let holder = self.parts.holder.as_ref();
-        let is_granted = holder.is_some_and(|holder| holder.identity.is_granted(channel));
+        let is_granted = self.parts.is_granted(channel);
         let member = self.parts.identified();
         namespace.access.admits(&member.user, is_granted)
     }
 
+    fn allows(&self, allow: Allow, channel: &ChannelName, is_subscribed: bool) -> bool {
+        let is_granted = allow == Allow::Token && self.parts.is_granted(channel);
+        allow.admits(&self.parts.identified().user, is_granted, is_subscribed)
+    }
+
     fn grant(&mut self, wanted: Wanted) -> Option<(Wanted, Grant)> {
         let parts = &mut *self.parts;
-        let token = wanted.start.token.as_deref().unwrap_or_default();
         let (policy, member) = (&parts.policy, parts.identified());
+        let Some(token) = &wanted.start.token else {
+            return parts.borrow(wanted);
+        };
         match policy.subscribe(member, &wanted.channel, token) {
             Answer::Now(result) => {
                 let result = parts.granted(&wanted.channel, result);
@@ -131,6 +156,31 @@ impl Driver for Bound<'_, '_> {
                 None
             }
         }
+    }
+
+    fn is_lending(&self) -> bool {
+        self.parts.policy.asks().subscribe
+    }
+
+    fn has_lapsed(&self, channel: &ChannelName) -> bool {
+        let holder = self.parts.holder.as_ref();
+        let is_lent = holder.is_some_and(|holder| holder.identity.is_lent(channel));
+        !self.admits(channel) || (is_lent && !self.parts.is_granted(channel))
+    }
+
+    fn spend(&mut self, is_publication: bool) -> Pass {
+        let counters = self.parts.hub.counters();
+        let purse = self.parts.purse.as_mut();
+        purse.map_or(Pass::Go, |purse| purse.spend(is_publication, counters))
+    }
+
+    fn has_place(&self, channels: usize) -> bool {
+        let hub = &self.parts.hub;
+        let is_full = channels >= hub.limiting().limits.channels;
+        if is_full {
+            hub.counters().limited(Limited::Channels);
+        }
+        !is_full
     }
 
     fn subscribe(&mut self, key: Key, channel: &ChannelName, format: Format) {
@@ -163,6 +213,12 @@ impl Driver for Bound<'_, '_> {
             self.parts.remote.leave(topic);
         }
         self.parts.leave(seat.subscription.channel());
+        if self.is_lending()
+            && let Some(holder) = &self.parts.holder
+        {
+            let gone = seat.subscription.channel();
+            holder.identity.take_back(|channel| channel != gone);
+        }
     }
 
     fn top(&self, key: Key) -> Option<u64> {
@@ -203,6 +259,10 @@ impl Driver for Bound<'_, '_> {
         }
     }
 
+    fn ask(&mut self, id: u64, channel: &ChannelName, publish: Publish) -> Option<Publish> {
+        self.parts.ask_publish(id, channel, publish)
+    }
+
     fn publish(
         &mut self,
         id: u64,
@@ -234,6 +294,7 @@ impl Driver for Bound<'_, '_> {
     fn rpc(&mut self, id: u64, rpc: Rpc) -> Option<Result<Box<RawValue>, Denied>> {
         let answer = self.parts.policy.rpc(Question {
             member: self.parts.identified(),
+            client: self.parts.client(),
             method: &rpc.method,
             data: rpc.data.as_deref(),
         });

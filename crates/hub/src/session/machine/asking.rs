@@ -1,6 +1,8 @@
 //! Commands about a channel that need no subscription.
 
 use super::{Machine, admitted, fail, position};
+use crate::allow::Allow;
+use crate::channel::ChannelName;
 use crate::engine::{Key as PublishKey, Publish as Publication};
 use crate::reading::Since;
 use crate::session::answer;
@@ -23,6 +25,10 @@ impl Machine {
             let message = "clients may not publish in this channel";
             return fail(id, Fault::NotAllowed, message, driver);
         }
+        let allow = namespace.allowed.publish;
+        if !self.may(allow, &name, driver) {
+            return fail(id, Fault::NotAllowed, allow.words(), driver);
+        }
         let Some(payload) = Data::payload(data.as_deref(), base64.as_deref()) else {
             return fail(
                 id,
@@ -38,10 +44,27 @@ impl Machine {
             .publisher
             .zip(n)
             .map(|(publisher, n)| PublishKey::Sequence(publisher, n));
+        let publication = Publication { payload, key };
         self.under_way += 1;
-        if let Some(result) = driver.publish(id, &name, Publication { payload, key }) {
+        let bytes = publication.payload.len();
+        let Some(publication) = driver.ask(id, &name, publication) else {
+            return self.wait(id, bytes);
+        };
+        if let Some(expected) = self.hole(&name, &publication) {
+            return self.reply(answer::hole(id, expected), driver);
+        }
+        if let Some(result) = driver.publish(id, &name, publication) {
             self.reply(answer::placed(id, &result), driver);
             self.is_crowding = driver.is_crowded(&name);
+        }
+    }
+
+    /// Whether the client may do this in a channel that it may use.
+    fn may(&self, allow: Allow, channel: &ChannelName, driver: &impl Driver) -> bool {
+        let mut subs = self.subs.iter();
+        allow == Allow::All || {
+            let is_subscribed = subs.any(|sub| sub.name == *channel);
+            driver.allows(allow, channel, is_subscribed)
         }
     }
 
@@ -58,13 +81,17 @@ impl Machine {
                 driver,
             );
         }
+        let allow = namespace.allowed.history;
+        let page = namespace.page.max(1);
+        if !self.may(allow, &name, driver) {
+            return fail(id, Fault::NotAllowed, allow.words(), driver);
+        }
         let since = match history.since.as_ref().map(position) {
             None if history.limit == Some(0) => Since::Newest,
             None => Since::Oldest,
             Some(Some(Some(position))) => Since::Position(position),
             Some(_) => return fail(id, Fault::BadRequest, "since is a position", driver),
         };
-        let page = namespace.page.max(1);
         let limit = history.limit.map_or(page, |limit| {
             usize::try_from(limit).unwrap_or(page).min(page)
         });
@@ -97,6 +124,10 @@ impl Machine {
         if !namespace.presence {
             let message = "the channel does not show who is there";
             return fail(id, Fault::NotAllowed, message, driver);
+        }
+        let allow = namespace.allowed.presence;
+        if !self.may(allow, &name, driver) {
+            return fail(id, Fault::NotAllowed, allow.words(), driver);
         }
         self.under_way += 1;
         if let Some(members) = driver.members(id, &name, stats) {
