@@ -7,6 +7,7 @@
 mod api;
 mod error;
 mod heartbeat;
+mod hook;
 mod key;
 mod layer;
 mod name;
@@ -28,6 +29,7 @@ use holdwire::handshake::{Host, Subprotocol};
 use ipnet::IpNet;
 
 pub use self::heartbeat::{Interval, Timeout, Word};
+pub use self::hook::{Field, HookUrl, Retries};
 pub use api::ApiSettings;
 pub use error::{ConfigError, Problem};
 pub use key::{KEY_KEYS, NamedKey};
@@ -40,6 +42,7 @@ pub use token::CookieName;
 pub use url::LineUrl;
 pub use value::{ByteSize, Limit, LogFormat, Value};
 
+use crate::hook::Kind;
 use crate::token::SetSource;
 use layer::{Layer, Texts};
 
@@ -84,6 +87,28 @@ pub struct ServeConfig {
     pub token_cookie: Setting<Option<CookieName>>,
     /// The interface for backends.
     pub api: ApiSettings,
+    /// Who is asked who somebody is.
+    pub hook_connect: Setting<Option<HookUrl>>,
+    /// Who is asked whether a client may have a channel.
+    pub hook_subscribe: Setting<Option<HookUrl>>,
+    /// Who is asked whether something may be published.
+    pub hook_publish: Setting<Option<HookUrl>>,
+    /// Who answers questions of clients.
+    pub hook_rpc: Setting<Option<HookUrl>>,
+    /// Who is told that a client is gone.
+    pub hook_disconnect: Setting<Option<HookUrl>>,
+    /// What these requests are signed with.
+    pub hook_secret_file: Setting<Option<PathBuf>>,
+    /// The time for one of them.
+    pub hook_timeout: Setting<Duration>,
+    /// How often one is repeated that nobody has answered.
+    pub hook_retries: Setting<Retries>,
+    /// Fields of clients' requests that are handed on.
+    pub hook_header: Setting<Vec<Field>>,
+    /// What may be done when nobody answers.
+    pub hook_allow_when_down: Setting<Vec<Kind>>,
+    /// The most questions at the same time.
+    pub hook_under_way: Setting<Limit>,
     /// The largest message.
     pub max_message: Setting<ByteSize>,
     /// The largest frame, when set; see [`frame_limit`](Self::frame_limit).
@@ -96,6 +121,18 @@ pub struct ServeConfig {
     pub max_connections_per_ip: Setting<Limit>,
     /// The most handshakes in a second.
     pub handshakes_per_second: Setting<Limit>,
+    /// Commands of a connection in a second.
+    pub commands_per_second: Setting<Limit>,
+    /// Publications of a connection in a second.
+    pub publications_per_second: Setting<Limit>,
+    /// Commands of a user in a second.
+    pub user_commands_per_second: Setting<Limit>,
+    /// Publications of a user in a second.
+    pub user_publications_per_second: Setting<Limit>,
+    /// The most connections of a user.
+    pub connections_per_user: Setting<Limit>,
+    /// The most channels of a connection.
+    pub channels_per_connection: Setting<u32>,
     /// The size of a connection's send queue.
     pub send_queue: Setting<ByteSize>,
     /// The time for a request to arrive.
@@ -175,9 +212,11 @@ impl ServeConfig {
         config.keys = tables.keys;
         config.namespaces = namespace::or_trial(tables.namespaces, config.is_loopback());
         let has_keys = config.has_keys();
-        for named in &mut config.namespaces {
-            named.settle_access(has_keys)?;
+        let mut namespaces = std::mem::take(&mut config.namespaces);
+        for named in &mut namespaces {
+            named.settle_access(has_keys, &config)?;
         }
+        config.namespaces = namespaces;
         Ok(config)
     }
 
@@ -239,12 +278,29 @@ impl ServeConfig {
                 max_body: resolver.one("api-max-body")?,
                 keys: None,
             },
+            hook_connect: resolver.option("hook-connect")?,
+            hook_subscribe: resolver.option("hook-subscribe")?,
+            hook_publish: resolver.option("hook-publish")?,
+            hook_rpc: resolver.option("hook-rpc")?,
+            hook_disconnect: resolver.option("hook-disconnect")?,
+            hook_secret_file: resolver.option("hook-secret-file")?,
+            hook_timeout: resolver.one("hook-timeout")?,
+            hook_retries: resolver.one("hook-retries")?,
+            hook_header: resolver.list("hook-header")?,
+            hook_allow_when_down: resolver.list("hook-allow-when-down")?,
+            hook_under_way: resolver.one("hook-under-way")?,
             max_message: resolver.one("max-message")?,
             max_frame: resolver.option("max-frame")?,
             max_fragments: resolver.one("max-fragments")?,
             max_connections: resolver.one("max-connections")?,
             max_connections_per_ip: resolver.one("max-connections-per-ip")?,
             handshakes_per_second: resolver.one("handshakes-per-second")?,
+            commands_per_second: resolver.one("commands-per-second")?,
+            publications_per_second: resolver.one("publications-per-second")?,
+            user_commands_per_second: resolver.one("user-commands-per-second")?,
+            user_publications_per_second: resolver.one("user-publications-per-second")?,
+            connections_per_user: resolver.one("connections-per-user")?,
+            channels_per_connection: resolver.one("channels-per-connection")?,
             send_queue: resolver.one("send-queue")?,
             handshake_timeout: resolver.one("handshake-timeout")?,
             message_timeout: resolver.one("message-timeout")?,
@@ -312,6 +368,7 @@ impl ServeConfig {
                 ),
             ));
         }
+        self.check_hooks()?;
         match (&self.tls_cert.value, &self.tls_key.value) {
             (Some(cert), Some(key)) => {
                 tls::check_certificate(cert)

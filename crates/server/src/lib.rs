@@ -7,6 +7,7 @@
 //!             │        ├─────► http (pages, health, access log) ──► metrics, trouble
 //!             │        └─────► proxy_headers (who the client is)
 //!             ├──► token ────► keys, key set, claims: what serve asks, and make and check
+//!             ├──► hook ─────► what serve asks of a backend
 //!             ├──► channels ─► sub and pub: the hub's client
 //!             ├──► connect ──► the library's client, terminal or pipe
 //!             └──► check ────► way, link, probes ──► findings ──► text or JSON
@@ -25,6 +26,7 @@ pub mod config;
 pub mod connect;
 mod echo;
 mod endpoints;
+pub mod hook;
 pub mod http;
 pub mod listen;
 pub mod log;

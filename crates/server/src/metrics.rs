@@ -2,11 +2,13 @@
 
 mod api;
 mod channels;
+mod hooks;
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use self::api::Calls;
 use self::channels::Channels;
+pub use self::hooks::Hooks;
 use holdwire::TurnedAway;
 use holdwire_hub::Counts;
 use http::StatusCode;
@@ -47,6 +49,8 @@ pub struct Metrics {
     queue_bytes: Gauge<i64, AtomicI64>,
     channels: Channels,
     calls: Calls,
+    /// Questions to a backend.
+    pub hooks: Hooks,
 }
 
 impl Metrics {
@@ -66,6 +70,7 @@ impl Metrics {
             queue_bytes: Gauge::default(),
             channels: Channels::default(),
             calls: Calls::default(),
+            hooks: Hooks::default(),
         };
         let registry = &mut metrics.registry;
         registry.register(
@@ -123,6 +128,7 @@ impl Metrics {
         );
         metrics.channels.register(registry);
         metrics.calls.register(registry);
+        metrics.hooks.register(registry);
         metrics
     }
 

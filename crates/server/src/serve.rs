@@ -4,7 +4,9 @@ use std::error::Error as _;
 use std::future::ready;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,10 +25,11 @@ use tokio::net::TcpListener;
 use crate::api::Api;
 use crate::banner::banner;
 use crate::config::{
-    ConfigError, CookieName, NamedNamespace, OriginRule, Problem, ServeConfig, Value as _,
+    ConfigError, CookieName, Limit, NamedNamespace, OriginRule, Problem, ServeConfig, Value as _,
     namespaces,
 };
 use crate::endpoints::{self, Broadcasting, Counter, Talk};
+use crate::hook::{Desk, Hooks};
 use crate::http::{Site, router, surrounded};
 use crate::listen::{listen, listen_for_backends};
 use crate::proxy_headers;
@@ -36,6 +39,9 @@ use crate::token::{KeySet, Rules, SetSource, Tokens, Verifier};
 
 /// Where channels are: their names follow.
 const CHANNELS: &str = "/ws/";
+
+/// How often it is looked whether all are gone.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Where our own clients have all of them on one connection.
 const SESSIONS: &str = "/connection";
@@ -57,13 +63,24 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         let listeners = listen(config).await?;
         let bound: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
         let site = Arc::new(Site::new(config));
-        let hub = Hub::in_memory(namespaces(&config.namespaces));
+        let hub = Hub::in_memory(namespaces(&config.namespaces)).limited(asked_for(config));
         let verifier = verifier(config).await?;
         let tokens = verifier.map(|verifier| {
             let needs_none = |named: &NamedNamespace| named.namespace.access != Access::User;
             let admits_nameless = config.namespaces.iter().any(needs_none);
             Tokens::new(verifier, Arc::clone(&site), admits_nameless)
         });
+        let has_keys = tokens.is_some();
+        let policy: Option<Arc<dyn Policy>> = tokens.map(|tokens| Arc::new(tokens) as _);
+        let hooks = config.hooks()?.map(|rules| {
+            let desk = Arc::new(Desk::new(rules, Arc::clone(&site)));
+            let inner = policy.clone().unwrap_or_else(|| Arc::new(()));
+            Hooks::new(desk, inner, has_keys)
+        });
+        let policy = match &hooks {
+            Some(hooks) => Some(Arc::new(hooks.clone()) as _),
+            None => policy,
+        };
         let api = config.api.keys.clone().map(|keys| {
             let (site, max_body) = (Arc::clone(&site), config.api.max_body.bytes());
             Api::new(hub.clone(), site, keys, max_body).routes()
@@ -73,18 +90,30 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
             Some(listeners) => (None, api.map(|api| for_backends(listeners, api))),
             None => (api, None),
         };
-        let server = build(config, &site, &hub, tokens, api, listeners, tls);
+        let server = build(config, &site, &hub, policy, api, listeners, tls);
         // Before anybody is told that the server is there, so that no signal is missed.
         let signals = Signals::new().map_err(broken)?;
         let text = banner(config, &bound.map_err(broken)?);
         // Nobody may be reading standard output; the server serves all the same.
         let _ = std::io::stdout().write_all(text.as_bytes());
-        let ended = end_on_signals(signals, server.handle(), site, config);
-        tokio::select! {
+        let handle = server.handle();
+        let ended = end_on_signals(signals, handle.clone(), site, config);
+        let ended = tokio::select! {
             served = server.run() => served.map_err(broken),
             served = run(own) => served.map_err(broken),
             () = ended => Ok(()),
+        };
+        if let Some(hooks) = hooks {
+            // Connections that nobody has closed in time end with the server.
+            let is_over = async || {
+                while handle.open() > 0 {
+                    tokio::time::sleep(MOMENT).await;
+                }
+            };
+            let _ = tokio::time::timeout(100 * MOMENT, is_over()).await;
+            hooks.flush().await;
         }
+        ended
     })
 }
 
@@ -110,7 +139,7 @@ fn build(
     config: &ServeConfig,
     site: &Arc<Site>,
     hub: &Hub,
-    tokens: Option<Tokens>,
+    policy: Option<Arc<dyn Policy>>,
     api: Option<Router>,
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
@@ -145,10 +174,10 @@ fn build(
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
         .config(talking.clone());
-    let channels = match &tokens {
-        Some(tokens) => {
+    let channels = match &policy {
+        Some(policy) => {
             let cookie = config.token_cookie.as_ref().map(CookieName::as_str);
-            plain::guarded(hub, CHANNELS, tokens.clone(), cookie)
+            plain::guarded(hub, CHANNELS, Arc::clone(policy), cookie)
         }
         None => plain::endpoint(hub, CHANNELS),
     };
@@ -157,10 +186,7 @@ fn build(
         .refuse_after_open()
         .subprotocols(Subprotocols::FirstOffered)
         .config(talking.clone());
-    let policy: Arc<dyn Policy> = match tokens {
-        Some(tokens) => Arc::new(tokens),
-        None => Arc::new(()),
-    };
+    let policy = policy.unwrap_or_else(|| Arc::new(()));
     let sessions = session::endpoint(hub, Arc::clone(&policy))
         .origins(origins(config))
         .refuse_after_open()
@@ -307,12 +333,28 @@ pub(crate) fn limits(config: &ServeConfig) -> Limits {
     }
 }
 
+/// How much clients of channels may ask for.
+fn asked_for(config: &ServeConfig) -> session::Limits {
+    let at_most = |limit: Limit| {
+        let most = limit.max()?;
+        NonZeroU32::new(u32::try_from(most).unwrap_or(u32::MAX))
+    };
+    let mut limits = session::Limits::default();
+    limits.commands = at_most(*config.commands_per_second);
+    limits.publications = at_most(*config.publications_per_second);
+    limits.user_commands = at_most(*config.user_commands_per_second);
+    limits.user_publications = at_most(*config.user_publications_per_second);
+    limits.connections = at_most(*config.connections_per_user);
+    limits.channels = usize::try_from(*config.channels_per_connection).unwrap_or(usize::MAX);
+    limits
+}
+
 /// Who may open `/`: what was configured, else the trial pages of this machine on a loopback
 /// bind, else the server's own pages.
 fn origins(config: &ServeConfig) -> Origins {
     if config.origin.is_empty() {
         // Other pages of this machine would come with its visitor's cookie.
-        return if config.is_loopback() && config.token_cookie.is_none() {
+        return if config.is_loopback() && !config.knows_visitors() {
             Origins::Local
         } else {
             Origins::SameOrigin

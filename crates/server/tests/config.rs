@@ -475,7 +475,7 @@ fn wrong_namespaces_are_refused_with_key_value_and_remedy() {
         (
             "ns-bool",
             "[namespaces.a]\npublish = 1",
-            ["namespaces.a.publish", "\"1\"", "true or false"],
+            ["namespaces.a.publish", "\"1\"", "write true, false, user"],
         ),
         (
             "ns-name",

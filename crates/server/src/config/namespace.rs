@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use holdwire_hub::{Access, ChannelName, Namespace, Namespaces, Retention, SlowConsumer};
+use holdwire_hub::{Access, Allow, ChannelName, Namespace, Namespaces, Retention, SlowConsumer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::value::{ByteSize, Value};
-use super::{ConfigError, Problem, Source};
+use super::{ConfigError, Problem, ServeConfig, Source};
 
 /// The key of the file under which namespaces stand.
 pub(super) const NAMESPACES: &str = "namespaces";
@@ -27,9 +27,26 @@ pub const NAMESPACE_KEYS: &[(&str, &str, &str)] = &[
     ("history", "0", "the most publications that are kept"),
     ("history-bytes", "1MiB", "the most bytes of their payloads"),
     ("history-age", "10m", "for how long each is kept"),
-    ("publish", "false", "clients may publish"),
-    ("presence", "false", "clients may see who is there"),
-    ("read-history", "false", "clients may read what is kept"),
+    (
+        "subscribe",
+        "true",
+        "who of them may subscribe: true, user, token",
+    ),
+    (
+        "publish",
+        "false",
+        "who of them may publish: true, false, user, subscriber, token",
+    ),
+    (
+        "presence",
+        "false",
+        "who of them may see who is there: the same",
+    ),
+    (
+        "read-history",
+        "false",
+        "who of them may read what is kept: the same",
+    ),
     ("grace", "10s", "for so long whoever is gone has not left"),
     ("page", "200", "the most publications read at once"),
     ("slow", "close", "who is too slow: close, or skip"),
@@ -64,25 +81,47 @@ impl NamedNamespace {
     ///
     /// # Errors
     /// When whoever may use them would need a token, and nobody can have one.
-    pub(super) fn settle_access(&mut self, has_keys: bool) -> Result<(), ConfigError> {
+    pub(super) fn settle_access(
+        &mut self,
+        has_keys: bool,
+        config: &ServeConfig,
+    ) -> Result<(), ConfigError> {
+        let has_users = has_keys || config.hook_connect.is_some();
+        let may_have =
+            |access: &str| has_users || (access == "token" && config.hook_subscribe.is_some());
+        let others = ["subscribe", "publish", "presence", "read-history"];
+        for (key, text, source) in &self.effective {
+            let is_void = ["user", "token"].contains(&text.as_str()) && !may_have(text);
+            if others.contains(key) && is_void {
+                return Err(ConfigError::value(
+                    &format!("{NAMESPACES}.{}.{key}", self.name),
+                    text,
+                    source,
+                    Problem::new(
+                        "there are no keys, so nobody has a token",
+                        "add a table [keys.NAME], token-jwks or hook-connect, or write true or false",
+                    ),
+                ));
+            }
+        }
         let found = self.effective.iter_mut().find(|(key, ..)| *key == ACCESS);
         let Some((_, text, source)) = found else {
             return Ok(());
         };
-        match (text.as_str(), has_keys) {
+        match (text.as_str(), has_users) {
             ("auto", true) => {
                 self.namespace.access = Access::User;
                 "user".clone_into(text);
             }
             ("auto", false) => "anyone".clone_into(text),
-            ("user" | "token", false) => {
+            (access @ ("user" | "token"), false) if !may_have(access) => {
                 return Err(ConfigError::value(
                     &format!("{NAMESPACES}.{}.{ACCESS}", self.name),
                     text,
                     source,
                     Problem::new(
                         "there are no keys, so nobody has a token",
-                        "add a table [keys.NAME] or token-jwks, or write anyone",
+                        "add a table [keys.NAME], token-jwks or hook-connect, or write anyone",
                     ),
                 ));
             }
@@ -243,7 +282,7 @@ impl Reader {
     /// Sets a key; gives its value as it is shown.
     fn apply(&mut self, key: &str, text: &str) -> Result<String, Problem> {
         let namespace = &mut self.namespace;
-        let retention = &mut namespace.retention;
+        let (retention, allowed) = (&mut namespace.retention, &mut namespace.allowed);
         Ok(match key {
             ACCESS => {
                 namespace.access = match text {
@@ -271,9 +310,17 @@ impl Reader {
                 retention.age = Duration::parse(text)?;
                 retention.age.show()
             }
-            "publish" => switch(&mut namespace.publish, text)?,
-            "presence" => switch(&mut namespace.presence, text)?,
-            "read-history" => switch(&mut namespace.history, text)?,
+            "subscribe" => {
+                let remedy = "write true, user or token";
+                let (_, allow) = allow(text)
+                    .filter(|found| !matches!(found, (false, _) | (_, Allow::Subscriber)))
+                    .ok_or_else(|| Problem::new("this is not who may subscribe", remedy))?;
+                allowed.subscribe = allow;
+                text.to_owned()
+            }
+            "publish" => permit(&mut namespace.publish, &mut allowed.publish, text)?,
+            "presence" => permit(&mut namespace.presence, &mut allowed.presence, text)?,
+            "read-history" => permit(&mut namespace.history, &mut allowed.history, text)?,
             "compress" => switch(&mut namespace.compress, text)?,
             "grace" => {
                 namespace.grace = Duration::parse(text)?;
@@ -316,6 +363,27 @@ fn count(text: &str, least: usize) -> Result<usize, Problem> {
             format!("write a whole number from {least} on"),
         )),
     }
+}
+
+/// Whether somebody may do something, and who; `None` for another text.
+fn allow(text: &str) -> Option<(bool, Allow)> {
+    match text {
+        "true" => Some((true, Allow::All)),
+        "false" => Some((false, Allow::All)),
+        "user" => Some((true, Allow::User)),
+        "subscriber" => Some((true, Allow::Subscriber)),
+        "token" => Some((true, Allow::Token)),
+        _ => None,
+    }
+}
+
+/// Says who may do something.
+fn permit(is_on: &mut bool, who: &mut Allow, text: &str) -> Result<String, Problem> {
+    (*is_on, *who) = allow(text).ok_or_else(|| {
+        let remedy = "write true, false, user, subscriber or token";
+        Problem::new("this is not who may do that", remedy)
+    })?;
+    Ok(text.to_owned())
 }
 
 fn switch(target: &mut bool, text: &str) -> Result<String, Problem> {

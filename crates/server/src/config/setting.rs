@@ -49,6 +49,7 @@ const LISTENING: &str = "Listening";
 const WEBSOCKET: &str = "WebSocket";
 const TOKENS: &str = "Tokens";
 const BACKENDS: &str = "Backends";
+const HOOKS: &str = "Hooks";
 const LIMITS: &str = "Limits";
 const DEADLINES: &str = "Deadlines";
 const LOGGING: &str = "Logging";
@@ -237,6 +238,98 @@ pub const SETTINGS: &[SettingSpec] = &[
         help: "The largest body of a backend's call; beyond it 413",
     },
     SettingSpec {
+        name: "hook-connect",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "URL",
+        default: &[],
+        help: "A backend that is asked by POST who a client is that shows no token, or any when the \
+               server has no keys",
+    },
+    SettingSpec {
+        name: "hook-subscribe",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "URL",
+        default: &[],
+        help: "A backend that is asked whether a client may have a channel that no token gives it",
+    },
+    SettingSpec {
+        name: "hook-publish",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "URL",
+        default: &[],
+        help: "A backend that is asked whether a client may publish something, and what instead",
+    },
+    SettingSpec {
+        name: "hook-rpc",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "URL",
+        default: &[],
+        help: "A backend that answers what clients ask with rpc",
+    },
+    SettingSpec {
+        name: "hook-disconnect",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "URL",
+        default: &[],
+        help: "A backend that is told which client is gone and does not come back",
+    },
+    SettingSpec {
+        name: "hook-secret-file",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "PATH",
+        default: &[],
+        help: "A file with 32 bytes or more that requests to the backend are signed with; without \
+               one they are not",
+    },
+    SettingSpec {
+        name: "hook-timeout",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "DURATION",
+        default: &["3s"],
+        help: "The time for one request to the backend and its whole answer",
+    },
+    SettingSpec {
+        name: "hook-retries",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["2"],
+        help: "How often a request to the backend is repeated that was not answered",
+    },
+    SettingSpec {
+        name: "hook-header",
+        group: HOOKS,
+        arity: Arity::List,
+        value_name: "NAME",
+        default: &[],
+        help: "A field of the client's handshake that --hook-connect is told, such as cookie",
+    },
+    SettingSpec {
+        name: "hook-allow-when-down",
+        group: HOOKS,
+        arity: Arity::List,
+        value_name: "HOOK",
+        default: &[],
+        help: "connect, subscribe or publish: goes on as without a backend when that does not answer; \
+               else clients are refused for the time being",
+    },
+    SettingSpec {
+        name: "hook-under-way",
+        group: HOOKS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["256"],
+        help: "The most requests to the backend at a time, or unlimited; beyond it clients are refused \
+               for the time being",
+    },
+    SettingSpec {
         name: "max-message",
         group: LIMITS,
         arity: Arity::One,
@@ -285,6 +378,57 @@ pub const SETTINGS: &[SettingSpec] = &[
         default: &["5000"],
         help: "The most handshakes a second, or unlimited; after a pause a second's worth may come \
                at once; beyond it the answer is 503 and when to try again",
+    },
+    SettingSpec {
+        name: "commands-per-second",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["unlimited"],
+        help: "The most commands of a connection of /connection a second, and messages under /ws/, or \
+               unlimited; a second's worth may come at once; beyond it error 111, and 4429 for \
+               whoever does not mind",
+    },
+    SettingSpec {
+        name: "publications-per-second",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["unlimited"],
+        help: "The same for what a connection publishes",
+    },
+    SettingSpec {
+        name: "user-commands-per-second",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["unlimited"],
+        help: "The same for all connections of a user together; whoever has no name is not counted",
+    },
+    SettingSpec {
+        name: "user-publications-per-second",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["unlimited"],
+        help: "The same for what they publish",
+    },
+    SettingSpec {
+        name: "connections-per-user",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["unlimited"],
+        help: "The most connections of a user to channels at a time, or unlimited; beyond it error 106, \
+               and 429 under /ws/",
+    },
+    SettingSpec {
+        name: "channels-per-connection",
+        group: LIMITS,
+        arity: Arity::One,
+        value_name: "N",
+        default: &["128"],
+        help: "The most channels of a connection of /connection; beyond it error 106",
     },
     SettingSpec {
         name: "send-queue",

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use holdwire_hub::Access;
+use holdwire_hub::{Access, Allow};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
@@ -224,7 +224,10 @@ fn is_shared(config: &ServeConfig, name: &str) -> bool {
     named.is_some_and(|named| {
         let namespace = &named.namespace;
         let is_open = namespace.access == Access::Anyone;
-        is_open && namespace.publish && namespace.presence
+        let allowed = namespace.allowed;
+        let may = |allow: Allow| allow.admits("", false, true);
+        let is_for_all = may(allowed.subscribe) && may(allowed.publish) && may(allowed.presence);
+        is_open && namespace.publish && namespace.presence && is_for_all
     })
 }
 

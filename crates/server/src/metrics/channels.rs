@@ -18,6 +18,7 @@ pub(super) struct Channels {
     replays: Counter<u64, AtomicU64>,
     gaps: Family<[(&'static str, &'static str); 1], Counter>,
     slow: Counter<u64, AtomicU64>,
+    limited: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 impl Channels {
@@ -57,6 +58,11 @@ impl Channels {
             "Subscribers that were closed because they read too slowly",
             self.slow.clone(),
         );
+        registry.register(
+            "limited",
+            "What limits of channels have kept out, by the limit",
+            self.limited.clone(),
+        );
     }
 
     pub(super) fn set(&self, counts: &Counts) {
@@ -69,6 +75,18 @@ impl Channels {
         repeat(&self.deliveries, counts.deliveries);
         repeat(&self.replays, counts.replays);
         repeat(&self.slow, counts.slow_closed);
+        let limited = &counts.limited;
+        for (what, count) in [
+            ("commands", limited.commands),
+            ("publications", limited.publications),
+            ("user_commands", limited.user_commands),
+            ("user_publications", limited.user_publications),
+            ("channels", limited.channels),
+            ("connections", limited.connections),
+            ("abuse", limited.abuse),
+        ] {
+            repeat(&self.limited.get_or_create(&[("what", what)]), count);
+        }
         for (reason, count) in [
             ("expired", counts.expired),
             ("epoch", counts.epoch),

@@ -74,7 +74,7 @@ fn wrong_keys_are_refused_with_their_remedy_and_without_the_secret() {
         (
             "pass",
             "[namespaces.chat]\naccess = \"token\"",
-            "add a table [keys.NAME] or token-jwks, or write anyone",
+            "add a table [keys.NAME], token-jwks or hook-connect, or write anyone",
         ),
         (
             "nobody",
