@@ -119,6 +119,13 @@ pub(crate) trait Driver {
         Some(publish)
     }
 
+    /// Refuses a publication after those before it in the channel, if the application is
+    /// [asked](Self::ask) about any of them; false when nothing is to be waited for.
+    fn refuse(&mut self, id: u64, channel: &ChannelName, publish: Publish, why: Denied) -> bool {
+        let _ = (id, channel, publish, why);
+        false
+    }
+
     /// Publishes.
     fn publish(
         &mut self,

@@ -326,6 +326,11 @@ impl Denied {
         denied
     }
 
+    /// Too much comes at a time (error 111).
+    pub(crate) fn too_fast(message: &str) -> Self {
+        Self::new(Fault::TooFast, message)
+    }
+
     /// There is enough of it (error 106).
     pub(crate) fn enough(message: &str) -> Self {
         Self::new(Fault::Limit, message)
@@ -349,7 +354,7 @@ impl Denied {
 
     /// Whether trying again later may help.
     pub(crate) fn is_temporary(&self) -> bool {
-        self.fault == Fault::Unavailable
+        matches!(self.fault, Fault::Unavailable | Fault::TooFast)
     }
 
     fn not_here(message: &str) -> Self {

@@ -263,6 +263,10 @@ impl Driver for Bound<'_, '_> {
         self.parts.ask_publish(id, channel, publish)
     }
 
+    fn refuse(&mut self, id: u64, channel: &ChannelName, publish: Publish, why: Denied) -> bool {
+        self.parts.refuse_publish(id, channel, publish, why)
+    }
+
     fn publish(
         &mut self,
         id: u64,

@@ -144,6 +144,32 @@ impl Parts {
         None
     }
 
+    /// Refuses a publication after those before it in the channel, if there are any.
+    pub(super) fn refuse_publish(
+        &mut self,
+        id: u64,
+        channel: &ChannelName,
+        publish: Publish,
+        why: Denied,
+    ) -> bool {
+        let Some(watched) = &mut self.watched else {
+            return false;
+        };
+        let mut earlier = watched.publications.iter();
+        if !earlier.any(|pending| pending.channel == *channel) {
+            return false;
+        }
+        watched.tickets += 1;
+        watched.publications.push_back(Pending {
+            ticket: watched.tickets,
+            id,
+            channel: channel.clone(),
+            publish,
+            verdict: Some(Err(why)),
+        });
+        true
+    }
+
     /// The policy has decided about a publication.
     pub(super) fn decided(&mut self, ticket: u64, verdict: Result<Option<Payload>, Denied>) {
         let Some(watched) = &mut self.watched else {

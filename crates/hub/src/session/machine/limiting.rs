@@ -1,12 +1,17 @@
 //! What comes too fast.
 
 use super::{Machine, fail};
+use crate::channel::ChannelName;
 use crate::engine::{Key, Publish as Publication};
 use crate::publication::Payload;
 use crate::session::dialect::End;
 use crate::session::driver::Driver;
+use crate::session::policy::Denied;
 use crate::session::{FAR_TOO_FAST, Pass};
 use crate::wire::{Command, Fault};
+
+/// What is told then.
+const TOO_FAST: &str = "too many commands in a second";
 
 impl Machine {
     /// Follows a command, unless too many of them come.
@@ -17,25 +22,35 @@ impl Machine {
             Pass::Wait if command.is_light() => self.command(command, driver),
             Pass::Wait => {
                 let id = command.id;
-                self.put_off(command);
-                if id > 0 {
-                    fail(id, Fault::TooFast, "too many commands in a second", driver);
+                if !self.put_off(command, driver) && id > 0 {
+                    fail(id, Fault::TooFast, TOO_FAST, driver);
                 }
             }
             Pass::Stop => self.close(End::TooFast, FAR_TOO_FAST, driver),
         }
     }
 
-    /// A publication is to come again before those after it.
-    fn put_off(&mut self, command: Command) {
+    /// A publication is to come again before those after it. True when that is told after what
+    /// becomes of those before it: a client that is told at once would send them all again.
+    fn put_off(&mut self, command: Command, driver: &mut impl Driver) -> bool {
         let Some(publish) = command.publish else {
-            return;
+            return false;
         };
         let key = self.publisher.zip(publish.n);
         let key = key.map(|(publisher, n)| Key::Sequence(publisher, n));
-        if let Ok(channel) = publish.channel.parse() {
-            let payload = Payload::from("");
-            self.hold(channel, &Publication { payload, key });
-        }
+        let Ok(channel) = publish.channel.parse::<ChannelName>() else {
+            return false;
+        };
+        let payload = Payload::from("");
+        let publication = Publication { payload, key };
+        self.hold(channel.clone(), &publication);
+        let is_told = driver.refuse(
+            command.id,
+            &channel,
+            publication,
+            Denied::too_fast(TOO_FAST),
+        );
+        self.under_way += usize::from(is_told);
+        is_told
     }
 }
