@@ -1,6 +1,7 @@
 //! Commands about a channel that need no subscription.
 
-use super::{Machine, admitted, fail, position};
+use super::subscribing::position;
+use super::{Machine, admitted, fail};
 use crate::allow::Allow;
 use crate::channel::ChannelName;
 use crate::engine::{Key as PublishKey, Publish as Publication};
