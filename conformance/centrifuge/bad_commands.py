@@ -1,0 +1,3 @@
+"""Commands that no SDK would send."""
+def all_of_them():
+    return []
