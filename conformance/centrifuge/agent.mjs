@@ -25,12 +25,13 @@ export function agent(Centrifuge, fixed, tell) {
 
   const named = (names, emitter, client, more) => {
     for (const event of names) {
-      emitter.on(event, ({ data, info, ...context }) => {
-        const rest = {};
+      emitter.on(event, ({ data, info, client: clientId, ...context }) => {
+        const rest = { ...more, client, event };
+        if (clientId) rest.clientId = clientId;
         if (data !== undefined) rest.data = plain(data);
         if (info) rest.info = { ...info, connInfo: plain(info.connInfo) };
         if (context.error) context.error = { code: context.error.code, message: context.error.message };
-        tell({ client, event, ...more, ...context, ...rest });
+        tell({ ...context, ...rest });
       });
     }
   };

@@ -82,6 +82,8 @@ def telling(what):
 
     async def heard(context):
         seen = view(context)
+        if "client" in seen:
+            seen["clientId"] = seen["client"]
         tell(**{**seen, **seen.pop("pub", {}), **what})
 
     return heard

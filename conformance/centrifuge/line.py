@@ -1,4 +1,4 @@
-"""A line to a server that can be cut, swallow all that is sent, or stand still."""
+"""A line to a server that can be cut, carry nothing, or stand still."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,17 @@ CHUNK = 1 << 14
 
 
 class Line:
-    """A proxy in front of a port. `reset` ends all connections; nothing else does."""
+    """A proxy in front of a port."""
 
     def __init__(self, port):
         self.target = port
         self.is_open = True
-        self.swallows = False
-        self.reads = asyncio.Event()
-        self.reads.set()
+        self.carries = asyncio.Event()
+        self.carries.set()
         self.pairs = set()
-        self.tasks = set()
 
     async def take(self, near, near_out):
+        """Carries one connection to its end."""
         if not self.is_open:
             near_out.transport.abort()
             return
@@ -44,25 +43,29 @@ class Line:
                 end.transport.abort()
 
     async def carry(self, source, sink):
-        """Carries one direction to its end, and ends the other."""
+        """Carries one direction to its end, and ends the other; the end of a connection waits, too,
+        while nothing is carried.
+        """
         with contextlib.suppress(OSError):
-            while True:
-                await self.reads.wait()
-                data = await source.read(CHUNK)
-                if not data:
-                    break
-                await self.reads.wait()
-                if not self.swallows:
-                    sink.write(data)
-                    await sink.drain()
+            while data := await source.read(CHUNK):
+                await self.carries.wait()
+                sink.write(data)
+                await sink.drain()
+        await self.carries.wait()
         with contextlib.suppress(OSError):
-            if self.swallows:
-                sink.transport.abort()
-            elif not sink.transport.is_closing():
+            if not sink.transport.is_closing():
                 sink.close()
 
+    def hold(self):
+        """Carries nothing any more, in either direction, until `go_on`; ends nothing."""
+        self.carries.clear()
+
+    def go_on(self):
+        """Carries what it holds, and all that comes."""
+        self.carries.set()
+
     def shut(self):
-        """Ends all connections without a word, and takes no new ones."""
+        """Ends all connections without a word, and takes no new ones until `is_open`."""
         self.is_open = False
         self.reset()
 
@@ -71,6 +74,7 @@ class Line:
         for pair in [*self.pairs]:
             for end in pair:
                 end.transport.abort()
+        self.carries.set()
 
 
 @contextlib.asynccontextmanager
@@ -83,5 +87,4 @@ async def line(port):
         yield made
     finally:
         server.close()
-        made.reads.set()
         made.reset()
