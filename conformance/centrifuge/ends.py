@@ -95,7 +95,7 @@ async def no_ping(agent, setting):
         for n in (2, 3):
             await other.publish("open:a", n)
         # The line stays open: only the silence tells.
-        told = await client.event("connecting", since=since)
+        told = await client.event("connecting", since=since, seconds=100)
         expect_equal((told["code"], told["reason"]), (2, "no ping"), "why")
         wire.reset()
         again = await client.event("subscribed", since=since, channel="open:a")
@@ -114,7 +114,11 @@ async def no_pong(agent, setting):
         await other.subscribe("open:a", joinLeave=True)
         name = client.all("connected")[0]["clientId"]
         wire.hold()
-        await other.event("leave", channel="open:a", where=lambda told: told["info"]["client"] == name)
+
+        def is_it(told):
+            return told["info"]["client"] == name
+
+        await other.event("leave", channel="open:a", where=is_it, seconds=100)
         wire.shut()
 
 

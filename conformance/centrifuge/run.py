@@ -71,7 +71,7 @@ def partner(kind):
     }[kind]
 
 
-async def suite(checks, options):
+async def suite(checks, options, keep):
     import bad_commands
     import ends
     import features
@@ -79,26 +79,26 @@ async def suite(checks, options):
 
     places = asyncio.Semaphore(AT_A_TIME)
 
-    def wanted(kind, function):
-        return options.kind in kind and options.only in f"{function.__name__} {features.sentence(function)}"
+    def wanted(kind, sentence):
+        return options.kind in kind and options.only in sentence
 
     async def check(kind, function, *arguments):
-        if not wanted(kind, function):
+        if not wanted(kind, f"{function.__name__} {features.sentence(function)}"):
             return
         async with places:
             name = f"{kind}: {features.sentence(function)}"
             await checks.run(name, function, *arguments, seconds=CHECK_SECONDS)
 
+    folder = Path(keep.enter_context(tempfile.TemporaryDirectory()))
+    config = folder / "holdwire.toml"
+    config.write_text(NAMESPACES.format(secret=sdk.SECRET))
+    quick = folder / "quick.toml"
+    quick.write_text('heartbeat = "1s"\nheartbeat-timeout = "4s"\n' + config.read_text())
+    times = ["--heartbeat", "1s", "--heartbeat-timeout", "20s", "--token-leeway", f"{features.LEEWAY}s"]
     async with contextlib.AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        config = Path(folder) / "holdwire.toml"
-        config.write_text(NAMESPACES.format(secret=sdk.SECRET))
-        times = ["--heartbeat", "1s", "--heartbeat-timeout", "20s", "--token-leeway", f"{features.LEEWAY}s"]
         served = await stack.enter_async_context(
             harness.serve("--config", config, *times, checks=checks)
         )
-        quick = Path(folder) / "quick.toml"
-        quick.write_text('heartbeat = "1s"\nheartbeat-timeout = "4s"\n' + NAMESPACES.format(secret=sdk.SECRET))
         agents = {}
         for kind in sdk.KINDS:
             agents[kind] = await stack.enter_async_context(sdk.agent(kind))
@@ -114,8 +114,8 @@ async def suite(checks, options):
                 for kind in sdk.KINDS
             ],
         )
-        for kind, function in bad_commands.all_of_them():
-            await check(kind, function, served)
+    async with harness.serve("--config", config, *times, checks=checks) as served:
+        await bad_commands.run(checks, wanted, served)
 
 
 def main():
@@ -123,7 +123,8 @@ def main():
     parser.add_argument("--only", default="", metavar="WORD", help="features with this in their sentence")
     parser.add_argument("--kind", default="", metavar="WORD", help="SDKs with this in their name")
     options = parser.parse_args()
-    return harness.run_suite(lambda checks: suite(checks, options))
+    with contextlib.ExitStack() as keep:
+        return harness.run_suite(lambda checks: suite(checks, options, keep))
 
 
 if __name__ == "__main__":
