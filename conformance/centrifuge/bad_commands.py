@@ -96,11 +96,14 @@ def written(bad):
         Case("an offset below zero", '{"id":2,"subscribe":{"channel":"open:a","recover":true,"epoch":"a.0","offset":-1}}', close=bad),
         Case("two names", '{"id":2,"history":{"channel":"open:a"},"presence":{"channel":"open:a"}}', close=bad),
         Case("a member twice", '{"id":2,"id":3,"history":{"channel":"open:a"}}', close=bad),
-        Case("a connect in a connection", '{"id":2,"connect":{}}', close=bad),
+        Case("a connect in a connection", '{"id":2,"connect":{}}', error=107),
         Case("something behind a command", '{"id":2,"ping":{}}}', close=bad),
         Case("an unknown command", '{"id":2,"fly":{"channel":"open:a"}}', error=104),
         Case("no command", '{"id":2}', error=104),
-        Case("objects in objects, ten thousand", f'{{"id":2,"ping":{OBJECTS}}}', close=bad),
+        Case("objects in objects, ten thousand", f'{{"id":2,"fly":{OBJECTS}}}', error=104),
+        Case("objects in what it would read", f'{{"id":2,"history":{{"channel":"open:a","since":{OBJECTS}}}}}', error=107),
+        Case("arrays in arrays for a channel", f'{{"id":2,"subscribe":{{"channel":{NESTED}}}}}', close=bad),
+        Case("arrays in arrays as data", f'{{"id":2,"publish":{{"channel":"{CHANNEL}","data":{NESTED}}}}}'),
         Case("what is no UTF-8", b"\x81\xff\xfe", close=1007),
         Case("more than a message may have", '{"id":2,"rpc":{"method":"' + "x" * (1 << 20) + '"}}', close=1009),
         *[Case(f"a channel with {what}", named(name), error=107) for what, name in NAMES.items()],
@@ -134,7 +137,7 @@ CASES = {
         Case("a channel that is no UTF-8", behind(b"\x08\x02" + field(5, field(1, b"\xff\xfe"))), close=3501),
         Case("the id 0", command(0, history={"channel": "open:a"}), close=3501),
         Case("two names", command(2, history={"channel": "open:a"}, presence={"channel": "open:a"}), close=3501),
-        Case("a connect in a connection", command(2, connect={}), close=3501),
+        Case("a connect in a connection", command(2, connect={}), error=107),
         Case("no command", command(2), error=104),
         Case("an unknown command", behind(b"\x08\x02" + field(77, b"")), error=104),
         Case("a command before connect", command(2, presence={"channel": "open:a"}), close=3501, greet=False),
@@ -211,7 +214,7 @@ async def sends(case, door, served):
                 else:
                     await socket.send(message)
         try:
-            if case.error:
+            if case.error or not case.close:
                 number = 3 if "twice" in case.name else 2
                 reply = await answered(socket, number)
                 expect_equal(reply.get("error", {}).get("code"), case.error, "the error's code")
@@ -248,7 +251,8 @@ def bad(door, case):
         await sends(case, door, served)
         await is_well(served)
 
-    return door, f"{case.name} is {'error ' + str(case.error) if case.error else 'the end: ' + str(case.close)}", play
+    wanted = f"error {case.error}" if case.error else f"the end: {case.close}" if case.close else "taken"
+    return door, f"{case.name}, {wanted}", play
 
 
 async def floods(served):

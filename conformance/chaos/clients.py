@@ -1,4 +1,4 @@
-"""The programs of a run: a server that may die, readers of four kinds and publishers of three."""
+"""The programs of a run: a server that may die, readers of six kinds and publishers of five."""
 
 import asyncio
 import collections
@@ -28,6 +28,13 @@ OPTIONS = {
     "heartbeat": {"interval": INTERVAL_MS, "timeout": TIMEOUT_MS},
     "backoff": {"cap": 2_000},
     "connectTimeout": 2_000,
+}
+# Without an answer for `timeout` a command of an SDK has failed.
+SDK_OPTIONS = {
+    "minReconnectDelay": 200,
+    "maxReconnectDelay": 2_000,
+    "maxServerPingDelay": TIMEOUT_MS,
+    "timeout": 4_000,
 }
 PAGE_TIMES = {"SILENCE": INTERVAL_MS, "ANSWER": TIMEOUT_MS, "CAP": 2_000}
 SERVER = [
@@ -316,6 +323,140 @@ class ChatPublisher:
 
     async def finish(self):
         """Nothing is answered."""
+
+
+class Sdk:
+    """A client of an SDK for the Centrifuge protocol that is not ours, on a machine of its own."""
+
+    KINDS = {
+        "npm centrifuge, JSON": ("node_agent.mjs", "json"),
+        "npm centrifuge, Protobuf": ("node_agent.mjs", "protobuf"),
+        "centrifuge-python, JSON": ("agent.py", "json"),
+        "centrifuge-python, Protobuf": ("agent.py", "protobuf"),
+    }
+
+    def __init__(self, kind, machine):
+        script, self.encoding = self.KINDS[kind]
+        self.machine = machine
+        node = harness.tool("node", hint="Node.js 20 or newer")
+        program = sys.executable if script.endswith(".py") else node
+        self.command = [program, harness.CONFORMANCE / "centrifuge" / script, self.encoding]
+        self.orders = 0
+
+    @contextlib.asynccontextmanager
+    async def run(self, stage, hear):
+        """Runs it, connected; `hear` is handed all that it tells."""
+
+        def take(line):
+            if line.startswith("{"):
+                hear(json.loads(line))
+            else:
+                stage.trouble.append(f"{self.command[1].name}: {line}")
+
+        async with ends.program(stage.net, self.machine, *self.command, hear=take) as self.process:
+            url = stage.net.url("/connection/websocket")
+            details = {"url": url, "protobuf": self.encoding == "protobuf", "options": SDK_OPTIONS}
+            await self.order("make", **details)
+            await self.order("connect")
+            yield self
+
+    async def order(self, order, **details):
+        """Has something done; gives the number that the answer has."""
+        self.orders += 1
+        details = {"id": self.orders, "order": order, "client": "it", **details}
+        await self.process.type(json.dumps(details))
+        return self.orders
+
+
+class SdkReader(Reader):
+    """Reads channels with such a client. It is told whether it has recovered, and where it goes on; what
+    is missing follows from that and from where it was.
+    """
+
+    def __init__(self, who, kind, channels, machine):
+        super().__init__(who, kind, channels, machine)
+        self.sdk = Sdk(kind, machine)
+        self.at = {}
+
+    @contextlib.asynccontextmanager
+    async def run(self, stage):
+        ear = stage.ear(self.who)
+        async with self.sdk.run(stage, lambda told: self.hear(told, ear)):
+            self.process = self.sdk.process
+            for channel in self.channels:
+                await self.sdk.order("subscribe", channel=channel, options={})
+            yield
+
+    def hear(self, told, ear):
+        """Hands on what the judge wants to know."""
+
+        def tell(**what):
+            ear(json.dumps(what))
+
+        event, channel = told.get("event"), told.get("channel")
+        if "failed" in told:
+            raise AssertionError(f"{self.who}: {told}")
+        if event == "connecting" and told["code"] != 0:
+            tell(lost=True)
+        elif event == "subscribed":
+            epoch, offset = (told["streamPosition"][name] for name in ("epoch", "offset"))
+            place, before = {"epoch": epoch, "offset": offset}, self.at.get(channel)
+            recovered = told["recovered"] if told["wasRecovering"] else None
+            tell(channel=channel, subscribed={**place, "recovered": recovered})
+            if recovered is False and before:
+                is_same = before["epoch"] == epoch
+                gap = {"reason": "expired" if is_same else "epoch", "from": before["offset"] + 1 if is_same else 1}
+                tell(channel=channel, gap={**gap, **place})
+            self.at[channel] = place
+        elif event == "publication":
+            self.at[channel] = {**self.at[channel], "offset": told["offset"]}
+            tell(channel=channel, publication={**self.at[channel], "data": told["data"]})
+        elif event in ("unsubscribed", "disconnected"):
+            tell(channel=channel, ended={"code": told["code"], "reason": told["reason"]})
+
+
+class SdkPublisher:
+    """Publishes with such a client, one at a time: its commands have no keys, so none is repeated. After
+    one without an answer it is a new publisher, since that one may still be on its way.
+    """
+
+    def __init__(self, who, kind, channels, machine):
+        self.who = who
+        self.kind = kind
+        self.channels = channels
+        self.machine = machine
+        self.sdk = Sdk(kind, machine)
+        self.life, self.number = 1, 0
+        self.waits = None
+
+    @contextlib.asynccontextmanager
+    async def run(self, stage):
+        self.stage = stage
+        async with self.sdk.run(stage, self.hear):
+            yield
+
+    def hear(self, told):
+        if self.waits and told.get("id") == self.waits[0] and not self.waits[1].done():
+            self.waits[1].set_result(told)
+        elif told.get("event") == "disconnected":
+            self.stage.trouble.append(f"{self.who}: {told}")
+
+    async def publish(self, padding):
+        self.number += 1
+        channel = self.channels[self.number % len(self.channels)]
+        key = f"{self.who}.{self.life}:{self.number}"
+        self.stage.history.invoke(channel, key)
+        answer = asyncio.get_running_loop().create_future()
+        self.waits = (self.sdk.orders + 1, answer)
+        await self.sdk.order("publish", channel=channel, data=f"{key} {padding}")
+        told = await answer
+        if "failed" not in told:
+            self.stage.history.tell("published", key=key)
+            return
+        self.life += 1
+
+    async def finish(self):
+        """Nothing waits for an answer but what was given up."""
 
 
 def bundle():

@@ -45,7 +45,7 @@ class Stage:
 
     def __init__(self, net, history, host):
         from clients import BRIEF, KEPT, ChatPublisher, Node, NodePublisher, Pages
-        from clients import Terminal, TerminalPublisher
+        from clients import SdkPublisher, SdkReader, Terminal, TerminalPublisher
 
         self.net = net
         self.history = history
@@ -65,18 +65,22 @@ class Stage:
             Terminal("sub-3", BRIEF, next(own)),
             Node("node-1", both, next(own)),
             Node("node-2", both, next(own)),
+            SdkReader("sdk-1", "npm centrifuge, JSON", both, next(own)),
+            SdkReader("sdk-2", "centrifuge-python, Protobuf", both, next(own)),
             *self.pages.readers,
         ]
         self.publishers = [
             TerminalPublisher("pub-1", KEPT, next(own)),
             TerminalPublisher("pub-2", BRIEF, next(own)),
             NodePublisher("node-3", both, next(own)),
+            SdkPublisher("sdk-3", "npm centrifuge, Protobuf", both, next(own)),
+            SdkPublisher("sdk-4", "centrifuge-python, JSON", both, next(own)),
             ChatPublisher("chat-page", KEPT, self.pages),
         ]
         self.spare = next(own)
         self.burster = TerminalPublisher("burst", KEPT, self.spare)
 
-    MACHINES = 10
+    MACHINES = 14
 
     def ear(self, who):
         """What hears a reader."""

@@ -151,7 +151,10 @@ impl<'a> Checker<'a> {
                     return Err((Rule::Presence, text));
                 }
             }
-            What::Acknowledged { .. } | What::Refused { .. } | What::Restarted => {}
+            What::Acknowledged { .. }
+            | What::Published { .. }
+            | What::Refused { .. }
+            | What::Restarted => {}
         }
         Ok(())
     }

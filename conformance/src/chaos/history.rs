@@ -37,6 +37,8 @@ pub(super) enum What {
         #[serde(flatten)]
         place: Place,
     },
+    /// The server has said that it is somewhere, to a client of a protocol that does not tell where.
+    Published { key: String },
     /// It was said to be nowhere. What has neither record may be somewhere or nowhere.
     Refused { key: String },
 

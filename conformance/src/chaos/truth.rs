@@ -92,6 +92,10 @@ impl<'a> Truth<'a> {
                     return Err((Rule::Idempotency, format!("{key} is answered twice")));
                 }
             }
+            What::Published { key } => match self.made.get_mut(key.as_str()) {
+                Some(made) => made.is_acknowledged = true,
+                None => return Err((Rule::Truth, format!("{key} is answered, and never made"))),
+            },
             What::Publication {
                 channel,
                 place,
