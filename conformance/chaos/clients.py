@@ -405,8 +405,9 @@ class SdkReader(Reader):
             tell(channel=channel, subscribed={**place, "recovered": recovered})
             if recovered is False and before:
                 is_same = before["epoch"] == epoch
-                gap = {"reason": "expired" if is_same else "epoch", "from": before["offset"] + 1 if is_same else 1}
-                tell(channel=channel, gap={**gap, **place})
+                begins = before["offset"] + 1 if is_same else 1
+                gap = {"reason": "unrecovered", "from": begins, **place}
+                tell(channel=channel, gap=gap)
             self.at[channel] = place
         elif event == "publication":
             self.at[channel] = {**self.at[channel], "offset": told["offset"]}

@@ -13,6 +13,10 @@ pub(super) const NOTICED: u64 = 2_000 + 2_000 + 5_000;
 /// Faults in which packets vanish begin so.
 pub(super) const SILENCE: &str = "silence";
 
+/// The reason of a gap of a client that is told no reason, only that it has not recovered: it goes
+/// on with what comes next.
+pub(super) const UNRECOVERED: &str = "unrecovered";
+
 /// Judges a history.
 pub(super) fn judge(history: &[Record]) -> Verdict {
     let mut verdict = Verdict::default();
@@ -263,19 +267,26 @@ impl<'a> Checker<'a> {
         let is_same = before.epoch == place.epoch;
         let server = |epoch: &'a str| self.truth.logs.get(&(channel, epoch)).map(|log| log.server);
         let begins = match (reason, is_same) {
-            ("expired", true) => before.offset + 1,
-            ("epoch", false) if server(&before.epoch) < server(&place.epoch) => 1,
-            ("epoch", false) => return wrong("no server has begun between the two".to_owned()),
+            ("expired" | UNRECOVERED, true) => before.offset + 1,
+            ("epoch" | UNRECOVERED, false) if server(&before.epoch) < server(&place.epoch) => 1,
+            ("epoch" | UNRECOVERED, false) => {
+                return wrong("no server has begun between the two".to_owned());
+            }
             _ => return wrong(format!("it was at {}:{}", before.epoch, before.offset)),
         };
         if from != begins {
             return wrong(format!("it begins at {begins}"));
         }
-        // All of it is older than what the channel keeps.
+        // All of it is older than what the channel keeps; or its first, for a client that recovers
+        // all or nothing. Of another log it has nothing to recover.
         let keep = self.keeps.get(channel).copied().unwrap_or(0);
         let newest = self.newest.get(&(channel, place.epoch.as_str())).copied();
         let newest = newest.unwrap_or(0);
-        if place.offset >= from && place.offset + keep > newest {
+        let is_kept = match reason {
+            UNRECOVERED => is_same && from + keep > newest,
+            _ => place.offset >= from && place.offset + keep > newest,
+        };
+        if is_kept {
             return wrong(format!("{keep} are kept, and the newest was {newest}"));
         }
         Ok(())

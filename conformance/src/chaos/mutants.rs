@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::checker::SILENCE;
+use super::checker::{SILENCE, UNRECOVERED};
 use super::history::{Place, Record, What};
 use super::verdict::Rule;
 
@@ -59,6 +59,17 @@ pub(super) fn mutants() -> Vec<Mutant> {
         mutant("a gap is told too late", Rule::Honesty, after),
         mutant("a gap begins too late", Rule::Honesty, shifted),
         mutant("a gap has no reason that holds", Rule::Honesty, unjustified),
+        mutant(
+            "a client has not recovered, and could have",
+            Rule::Honesty,
+            unrecovered,
+        ),
+        mutant(
+            "a client is told that it has recovered, and has not",
+            Rule::Honesty,
+            pretended,
+        ),
+        mutant("what was answered is nowhere", Rule::Truth, vanished),
         mutant("a log changes, and no server did", Rule::Honesty, renamed),
         mutant("a subscriber stops before the end", Rule::Liveness, stopped),
         mutant("a subscriber is back too late", Rule::Liveness, tardy),
@@ -320,6 +331,16 @@ fn shifted(history: &mut Vec<Record>) -> Option<()> {
 
 /// Three publications that were there are told as expired.
 fn unjustified(history: &mut Vec<Record>) -> Option<()> {
+    missing(history, "expired")
+}
+
+/// Three publications that were there do not come, and no reason is told.
+fn unrecovered(history: &mut Vec<Record>) -> Option<()> {
+    missing(history, UNRECOVERED)
+}
+
+/// Three publications that were there are told not to come.
+fn missing(history: &mut Vec<Record>, reason: &str) -> Option<()> {
     let kept = find_last(
         history,
         |what| matches!(what, What::Channel { keep, .. } if *keep > 1000),
@@ -350,7 +371,7 @@ fn unjustified(history: &mut Vec<Record>) -> Option<()> {
     history[last].what = What::Gap {
         who: who.clone(),
         channel: kept,
-        reason: "expired".to_owned(),
+        reason: reason.to_owned(),
         from: from.offset,
         place: place.clone(),
     };
@@ -361,6 +382,52 @@ fn unjustified(history: &mut Vec<Record>) -> Option<()> {
 }
 
 /// One subscriber is told of another log, honestly as it seems.
+/// The word that a client has not recovered becomes the word that it has.
+fn pretended(history: &mut Vec<Record>) -> Option<()> {
+    let at = find(
+        history,
+        |what| matches!(what, What::Gap { reason, .. } if reason == UNRECOVERED),
+    )?;
+    let What::Gap { who, channel, .. } = history.remove(at).what else {
+        return None;
+    };
+    let told = history[..at]
+        .iter_mut()
+        .rev()
+        .find_map(|record| match &mut record.what {
+            What::Subscribed {
+                who: other,
+                channel: read,
+                recovered,
+                ..
+            } if *other == who && *read == channel => Some(recovered),
+            _ => None,
+        })?;
+    *told = Some(true);
+    Some(())
+}
+
+/// One more publication is answered, and nobody ever has it.
+fn vanished(history: &mut Vec<Record>) -> Option<()> {
+    let at = find_last(history, |what| matches!(what, What::Invoke { .. }))?;
+    let kept = find_last(
+        history,
+        |what| matches!(what, What::Channel { keep, .. } if *keep > 1000),
+    )?;
+    let What::Channel { channel, .. } = history[kept].what.clone() else {
+        return None;
+    };
+    let (now, key) = (history[at].at, "nobody.1:1".to_owned());
+    let invoke = What::Invoke {
+        channel,
+        key: key.clone(),
+    };
+    for what in [What::Published { key }, invoke] {
+        history.insert(at, Record { at: now, what });
+    }
+    Some(())
+}
+
 fn renamed(history: &mut Vec<Record>) -> Option<()> {
     let run = run(history, 2)?;
     let at = run[1];

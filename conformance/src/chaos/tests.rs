@@ -11,7 +11,7 @@ const KEPT: &str = "kept:a";
 const BRIEF: &str = "brief:b";
 const BOUND: u64 = 30_000;
 
-/// A run of two channels and three subscribers, played without any server.
+/// A run of two channels and four subscribers, played without any server.
 #[derive(Default)]
 struct Play {
     history: Vec<Record>,
@@ -65,14 +65,26 @@ impl Play {
             false => Some("epoch"),
             true => (offset < oldest).then_some("expired"),
         };
-        if let Some(reason) = reason {
+        if let Some(mut reason) = reason {
             let from = if reason == "epoch" {
                 1
             } else {
                 offset as u64 + 1
             };
             offset = oldest;
+            if who == "sdk" {
+                // It recovers all or nothing.
+                (reason, offset) = ("unrecovered", top);
+            }
             let place = self.place(offset);
+            if who == "sdk" {
+                self.tell(What::Subscribed {
+                    who: who.to_owned(),
+                    channel: channel.to_owned(),
+                    place: place.clone(),
+                    recovered: Some(false),
+                });
+            }
             self.tell(What::Gap {
                 who: who.to_owned(),
                 channel: channel.to_owned(),
@@ -122,7 +134,7 @@ impl Play {
     }
 }
 
-const ALL: [&str; 3] = ["rust", "node", "page"];
+const ALL: [&str; 4] = ["rust", "node", "page", "sdk"];
 
 fn history() -> Vec<Record> {
     let mut play = Play::default();
@@ -150,7 +162,7 @@ fn history() -> Vec<Record> {
     play.round(&ALL);
     play.fault("silence", &["node"], |play| {
         for _ in 0..5 {
-            play.round(&["rust", "page"]);
+            play.round(&["rust", "page", "sdk"]);
         }
     });
     let counted = |name: &str| What::Counted {
@@ -159,7 +171,10 @@ fn history() -> Vec<Record> {
     };
     play.tell(counted("dropped_packets"));
     play.round(&ALL);
-    play.fault("slow", &["page"], |play| play.round(&["rust", "node"]));
+    play.fault("slow", &["page", "sdk"], |play| {
+        play.round(&["rust", "node"]);
+        play.round(&["rust", "node"]);
+    });
     play.tell(counted("slow_consumers"));
     play.round(&ALL);
     play.fault("kill", &ALL, |play| {
@@ -174,8 +189,8 @@ fn history() -> Vec<Record> {
     play.round(&ALL);
     play.tell(What::Members {
         channel: KEPT.to_owned(),
-        listed: 3,
-        live: 3,
+        listed: 4,
+        live: 4,
     });
     play.history
 }
@@ -188,7 +203,8 @@ fn a_history_that_is_right_has_no_violation() {
     assert_eq!(verdict.faults.len(), 3);
     assert_eq!(verdict.gaps["epoch"], 6);
     assert!(verdict.gaps["expired"] > 0);
-    assert_eq!(verdict.recoveries.len(), 5);
+    assert_eq!(verdict.gaps["unrecovered"], 3);
+    assert_eq!(verdict.recoveries.len(), 7);
     assert!(verdict.verified > 300);
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Made<'a> {
     pub(super) place: Option<&'a Place>,
     is_acknowledged: bool,
     is_refused: bool,
+    /// The server, by its number, that has answered without a place.
+    answered_by: Option<usize>,
 }
 
 /// One log.
@@ -40,6 +42,7 @@ impl Log<'_> {
 pub(super) struct Truth<'a> {
     pub(super) made: HashMap<&'a str, Made<'a>>,
     pub(super) logs: HashMap<LogName<'a>, Log<'a>>,
+    keeps: HashMap<&'a str, u64>,
     servers: usize,
 }
 
@@ -57,6 +60,7 @@ impl<'a> Truth<'a> {
             }
         }
         truth.check_order(verdict);
+        truth.check_answers(verdict);
         verdict.published = truth.made.len();
         verdict.acknowledged = truth
             .made
@@ -69,6 +73,9 @@ impl<'a> Truth<'a> {
     fn take(&mut self, record: &'a Record) -> Result<(), (Rule, String)> {
         match &record.what {
             What::Restarted => self.servers += 1,
+            What::Channel { channel, keep } => {
+                self.keeps.insert(channel, *keep);
+            }
             What::Invoke { channel, key } => {
                 let made = Made {
                     channel,
@@ -76,6 +83,7 @@ impl<'a> Truth<'a> {
                     place: None,
                     is_acknowledged: false,
                     is_refused: false,
+                    answered_by: None,
                 };
                 if self.made.insert(key, made).is_some() {
                     return Err((Rule::Evidence, format!("{key} is made twice: mend the run")));
@@ -93,7 +101,10 @@ impl<'a> Truth<'a> {
                 }
             }
             What::Published { key } => match self.made.get_mut(key.as_str()) {
-                Some(made) => made.is_acknowledged = true,
+                Some(made) => {
+                    made.is_acknowledged = true;
+                    made.answered_by = Some(self.servers);
+                }
                 None => return Err((Rule::Truth, format!("{key} is answered, and never made"))),
             },
             What::Publication {
@@ -173,6 +184,24 @@ impl<'a> Truth<'a> {
             }) => {
                 let text = format!("{key} is at {log}:{other} and at {epoch}:{offset}");
                 Err((Rule::Idempotency, text))
+            }
+        }
+    }
+
+    /// What the last server has answered somebody has, in a channel that keeps all.
+    fn check_answers(&self, verdict: &mut Verdict) {
+        let all = self.made.len() as u64;
+        let is_lost = |made: &Made<'_>| {
+            let keep = self.keeps.get(made.channel).copied().unwrap_or(0);
+            made.place.is_none() && made.answered_by == Some(self.servers) && keep > all
+        };
+        for (key, made) in &self.made {
+            if is_lost(made) {
+                verdict.violations.push(Violation {
+                    rule: Rule::Truth,
+                    at: made.at,
+                    text: format!("{key} was answered, and nobody has it"),
+                });
             }
         }
     }
