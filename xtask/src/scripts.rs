@@ -1,4 +1,4 @@
-//! The suites that drive the built program: what it costs, bad inputs, other people's clients and
+//! The suites that drive the built program: what it costs, bad inputs, other people's clients, SDKs and
 //! servers, a browser, wires that are cut, proxies, Autobahn.
 //!
 //! A script gets two environment variables: `HOLDWIRE_BIN`, the program under test, and
@@ -28,7 +28,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 10] {
+    pub(crate) fn all() -> [Self; 11] {
         [
             Self {
                 name: "counts",
@@ -70,6 +70,13 @@ impl Suite {
                 minutes: 4,
                 about: "a real browser beside the flaws of the classic style",
                 source: "reconnect",
+                arguments: &[],
+            },
+            Self {
+                name: "centrifuge",
+                minutes: 4,
+                about: "SDKs of the Centrifuge protocol, and commands that none would send",
+                source: "centrifuge",
                 arguments: &[],
             },
             Self {
