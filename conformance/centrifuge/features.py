@@ -12,6 +12,8 @@ from line import line
 from sdk import PATH, SECONDS, Failed, token
 
 SOME = [{"n": n, "text": "a \"quote\", a \\ and ü\u2028"} for n in range(3)]
+# The leeway of the suite's server, in seconds.
+LEEWAY = 4
 ALL = []
 
 
@@ -585,10 +587,6 @@ async def too_many(scene):
     await over(client, "unsubscribed", 106, channel=more)
 
 
-# The leeway of the suite's server, in seconds.
-LEEWAY = 4
-
-
 async def soon(what):
     """Waits, and not for ever."""
     return await asyncio.wait_for(what, SECONDS)
@@ -610,6 +608,7 @@ async def program(*command):
         *map(str, command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
         env=harness.clean_environment(),
     )
     try:
