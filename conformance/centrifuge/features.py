@@ -202,8 +202,12 @@ async def plain_door(scene):
     """The plain door has what it publishes, and it has what is said there."""
     client, channel = await scene.joined(), scene.channel()
     await client.subscribe(channel)
-    async with scene.plain(channel) as plain, scene.plain(channel, "format=raw") as raw:
-        await heard(plain, lambda told: "epoch" in told)
+    async with contextlib.AsyncExitStack() as stack:
+        plain = await stack.enter_async_context(scene.plain(channel))
+        began = await heard(plain, lambda told: "epoch" in told)
+        # Raw messages do not tell when they begin.
+        query = f"since={began['epoch']}:{began['offset']}"
+        raw = await stack.enter_async_context(scene.plain(channel, query))
         await client.publish(channel, {"from": "an SDK"})
         told = await heard(plain, lambda told: "data" in told)
         expect_equal((told["offset"], told["data"]), (1, {"from": "an SDK"}), "at the plain door")
@@ -589,7 +593,10 @@ async def too_many(scene):
 
 async def soon(what):
     """Waits, and not for ever."""
-    return await asyncio.wait_for(what, SECONDS)
+    try:
+        return await asyncio.wait_for(what, SECONDS)
+    except TimeoutError:
+        raise AssertionError(f"nothing for {SECONDS} s from {what}") from None
 
 
 async def heard(plain, is_it):

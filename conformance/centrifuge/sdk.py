@@ -76,7 +76,10 @@ class Agent:
         said = json.dumps({"id": number, "order": order, **details}) + "\n"
         self.child.stdin.write(said.encode())
         await self.child.stdin.drain()
-        told = await asyncio.wait_for(answer, SECONDS)
+        try:
+            told = await asyncio.wait_for(answer, SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"the SDK did not answer {said}"[:300]) from None
         if failed := told.get("failed"):
             raise Failed(failed["code"], failed["message"])
         return told["ok"]
