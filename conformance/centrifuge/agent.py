@@ -106,7 +106,9 @@ class Agent:
     async def make(self, order):
         options, client = order.get("options", {}), order["client"]
         delays = ("minReconnectDelay", "maxReconnectDelay", "maxServerPingDelay", "timeout")
-        names = dict(zip(delays, ("min_reconnect_delay", "max_reconnect_delay", "max_server_ping_delay", "timeout")))
+        names = dict(
+            zip(delays, ("min_reconnect_delay", "max_reconnect_delay", "max_server_ping_delay", "timeout"))
+        )
         more = {name: options[key] / 1000 for key, name in names.items() if key in options}
         if order.get("asksToken"):
             more["get_token"] = lambda: self.ask(client)
@@ -130,7 +132,12 @@ class Agent:
         subscription = made.get_subscription(channel)
         if subscription is None:
             more = {"get_token": lambda channel: self.ask(client, channel)} if order.get("asksToken") else {}
-            names = {"token": "token", "joinLeave": "join_leave", "positioned": "positioned", "recoverable": "recoverable"}
+            names = {
+                "token": "token",
+                "joinLeave": "join_leave",
+                "positioned": "positioned",
+                "recoverable": "recoverable",
+            }
             more.update({name: options[key] for key, name in names.items() if key in options})
             events = told(SubscriptionEventHandler, client, channel=channel)
             subscription = made.new_subscription(

@@ -11,8 +11,8 @@ import json
 import websockets
 from centrifuge.protocol import client_pb2
 from harness import expect_equal
+
 from sdk import PATH, SECONDS, token
-from websockets.frames import Opcode
 
 JSON, PROTOBUF, OWN = "centrifuge-json", "centrifuge-protobuf", "holdwire.v1"
 # The most that the server's memory may have grown by when all is over.
@@ -94,20 +94,36 @@ def written(bad, nowhere):
         Case("no id", '{"history":{"channel":"open:a"}}', close=bad),
         Case("a number for a command", '{"id":2,"publish":7}', close=bad),
         Case("a number for a channel", '{"id":2,"subscribe":{"channel":7}}', close=bad),
-        Case("an object for an offset", '{"id":2,"history":{"channel":"open:a","since":{"epoch":"a.0","offset":{}}}}', close=bad),
-        Case("an offset below zero", '{"id":2,"subscribe":{"channel":"open:a","recover":true,"epoch":"a.0","offset":-1}}', close=bad),
-        Case("two names", '{"id":2,"history":{"channel":"open:a"},"presence":{"channel":"open:a"}}', close=bad),
+        Case(
+            "an object for an offset",
+            '{"id":2,"history":{"channel":"open:a","since":{"epoch":"a.0","offset":{}}}}',
+            close=bad,
+        ),
+        Case(
+            "an offset below zero",
+            '{"id":2,"subscribe":{"channel":"open:a","recover":true,"epoch":"a.0","offset":-1}}',
+            close=bad,
+        ),
+        Case(
+            "two names", '{"id":2,"history":{"channel":"open:a"},"presence":{"channel":"open:a"}}', close=bad
+        ),
         Case("a member twice", '{"id":2,"id":3,"history":{"channel":"open:a"}}', close=bad),
         Case("a connect in a connection", '{"id":2,"connect":{}}', error=107),
         Case("something behind a command", '{"id":2,"ping":{}}}', close=bad),
         Case("an unknown command", '{"id":2,"fly":{"channel":"open:a"}}', error=104),
         Case("no command", '{"id":2}', error=104),
         Case("objects in objects, ten thousand", f'{{"id":2,"fly":{OBJECTS}}}', error=104),
-        Case("objects in what it would read", f'{{"id":2,"history":{{"channel":"open:a","since":{OBJECTS}}}}}', error=nowhere),
+        Case(
+            "objects in what it would read",
+            f'{{"id":2,"history":{{"channel":"open:a","since":{OBJECTS}}}}}',
+            error=nowhere,
+        ),
         Case("arrays in arrays for a channel", f'{{"id":2,"subscribe":{{"channel":{NESTED}}}}}', close=bad),
         Case("arrays in arrays as data", f'{{"id":2,"publish":{{"channel":"{CHANNEL}","data":{NESTED}}}}}'),
         Case("what is no UTF-8", b"\x81\xff\xfe", close=1007),
-        Case("more than a message may have", '{"id":2,"rpc":{"method":"' + "x" * (1 << 20) + '"}}', close=1009),
+        Case(
+            "more than a message may have", '{"id":2,"rpc":{"method":"' + "x" * (1 << 20) + '"}}', close=1009
+        ),
         *[Case(f"a channel with {what}", named(name), error=107) for what, name in NAMES.items()],
         Case("a channel of nobody", named("nowhere:a"), error=102),
         Case("a token in place of a token", '{"id":2,"refresh":{"token":"x"}}', close="unauthorized"),
@@ -117,7 +133,12 @@ def written(bad, nowhere):
 CASES = {
     JSON: [
         *written(3501, 112),
-        Case("a command before connect", '{"id":2,"publish":{"channel":"open:a","data":1}}', close=3501, greet=False),
+        Case(
+            "a command before connect",
+            '{"id":2,"publish":{"channel":"open:a","data":1}}',
+            close=3501,
+            greet=False,
+        ),
         Case("nothing at all", close=3502, greet=False),
         Case("a subscription twice", named(CHANNEL) + "\n" + named(CHANNEL).replace("2", "3"), error=105),
         Case("a good command before a bad one", '{"id":2,"history":{"channel":"open:a"}}\nhello', close=3501),
@@ -135,17 +156,28 @@ CASES = {
         Case("a kind of member that is none", behind(b"\x0f\x08\x02"), close=3501),
         Case("the member 0", behind(b"\x02\x00"), close=3501),
         Case("a number for a command", behind(b"\x08\x02\x28\x01"), close=3501),
-        Case("groups in groups, ten thousand", behind(b"\x08\x02" + b"\x7b" * DEEP + b"\x7c" * DEEP), close=3501),
+        Case(
+            "groups in groups, ten thousand",
+            behind(b"\x08\x02" + b"\x7b" * DEEP + b"\x7c" * DEEP),
+            close=3501,
+        ),
         Case("a channel that is no UTF-8", behind(b"\x08\x02" + field(5, field(1, b"\xff\xfe"))), close=3501),
         Case("the id 0", command(0, history={"channel": "open:a"}), close=3501),
-        Case("two names", command(2, history={"channel": "open:a"}, presence={"channel": "open:a"}), close=3501),
+        Case(
+            "two names", command(2, history={"channel": "open:a"}, presence={"channel": "open:a"}), close=3501
+        ),
         Case("a connect in a connection", command(2, connect={}), error=107),
         Case("no command", command(2), error=104),
         Case("an unknown command", behind(b"\x08\x02" + field(77, b"")), error=104),
         Case("a command before connect", command(2, presence={"channel": "open:a"}), close=3501, greet=False),
-        Case("a good command before a bad one", command(2, history={"channel": "open:a"}) + b"\x80", close=3501),
+        Case(
+            "a good command before a bad one", command(2, history={"channel": "open:a"}) + b"\x80", close=3501
+        ),
         Case("more than a message may have", command(2, rpc={"method": "x" * (1 << 20)}), close=1009),
-        *[Case(f"a channel with {what}", command(2, subscribe={"channel": name}), error=107) for what, name in NAMES.items()],
+        *[
+            Case(f"a channel with {what}", command(2, subscribe={"channel": name}), error=107)
+            for what, name in NAMES.items()
+        ],
         Case("a channel of nobody", command(2, subscribe={"channel": "nowhere:a"}), error=102),
         Case("a token in place of a token", command(2, refresh={"token": "x"}), close="unauthorized"),
     ],
@@ -153,7 +185,12 @@ CASES = {
         *written(4400, 107),
         Case("bytes", b"{}", close=4400),
         Case("two commands", '{"id":2,"ping":{}}\n{"id":3,"ping":{}}', close=4400),
-        Case("a command before connect", '{"id":2,"publish":{"channel":"open:a","data":1}}', error=101, greet=False),
+        Case(
+            "a command before connect",
+            '{"id":2,"publish":{"channel":"open:a","data":1}}',
+            error=101,
+            greet=False,
+        ),
         Case("nothing at all", close=4408, greet=False),
     ],
 }
@@ -163,7 +200,9 @@ UNAUTHORIZED = {JSON: 3500, PROTOBUF: 3500, OWN: 4401}
 def connecting(served, door):
     """A raw connection to a door."""
     path = "/connection" if door == OWN else PATH
-    return websockets.connect(served.url(path), subprotocols=[door], max_size=None, max_queue=None, proxy=None)
+    return websockets.connect(
+        served.url(path), subprotocols=[door], max_size=None, max_queue=None, proxy=None
+    )
 
 
 def greeting(door, **members):
@@ -241,7 +280,9 @@ async def is_well(served):
             await answered(socket, 1)
             data = b"1" if door == PROTOBUF else 1
             publish = {"channel": "open:well", "data": data}
-            sent = command(2, publish=publish) if door == PROTOBUF else json.dumps({"id": 2, "publish": publish})
+            sent = (
+                command(2, publish=publish) if door == PROTOBUF else json.dumps({"id": 2, "publish": publish})
+            )
             await socket.send(sent)
             expect_equal((await answered(socket, 2)).get("error"), None, "an error")
 
@@ -267,7 +308,11 @@ async def floods(served):
             async def all_of_them(socket=socket, door=door):
                 for number in range(2, 20_002):
                     ask = {"channel": "open:flood"}
-                    sent = command(number, history=ask) if door == PROTOBUF else json.dumps({"id": number, "history": ask})
+                    sent = (
+                        command(number, history=ask)
+                        if door == PROTOBUF
+                        else json.dumps({"id": number, "history": ask})
+                    )
                     await socket.send(sent)
 
             # The server takes no more at some time: then it holds the client back.

@@ -8,8 +8,9 @@ import time
 import urllib.request
 
 import harness
-from features import Scene, over, soon
 from harness import expect_equal
+
+from features import Scene, over, soon
 from line import line
 from sdk import PATH, SECONDS, token
 

@@ -75,6 +75,7 @@ async def suite(checks, options, keep):
     import bad_commands
     import ends
     import features
+    import recovery  # noqa: F401 (its features are among the others)
     import sdk
 
     places = asyncio.Semaphore(AT_A_TIME)
@@ -96,9 +97,7 @@ async def suite(checks, options, keep):
     quick.write_text('heartbeat = "1s"\nheartbeat-timeout = "4s"\n' + config.read_text())
     times = ["--heartbeat", "1s", "--heartbeat-timeout", "20s", "--token-leeway", f"{features.LEEWAY}s"]
     async with contextlib.AsyncExitStack() as stack:
-        served = await stack.enter_async_context(
-            harness.serve("--config", config, *times, checks=checks)
-        )
+        served = await stack.enter_async_context(harness.serve("--config", config, *times, checks=checks))
         agents = {}
         for kind in sdk.KINDS:
             agents[kind] = await stack.enter_async_context(sdk.agent(kind))
@@ -108,11 +107,7 @@ async def suite(checks, options, keep):
                 for function in features.ALL
                 for kind in sdk.KINDS
             ],
-            *[
-                check(kind, function, agents[kind], quick)
-                for function in ends.ALL
-                for kind in sdk.KINDS
-            ],
+            *[check(kind, function, agents[kind], quick) for function in ends.ALL for kind in sdk.KINDS],
         )
     async with harness.serve("--config", config, *times, checks=checks) as served:
         await bad_commands.run(checks, wanted, served)

@@ -144,7 +144,9 @@ class Client:
         if told := found():
             return told
         last = [json.dumps(told) for told in self.told[-6:]]
-        raise AssertionError(f"no event {event} {members or ''} x{times}; the last were {' '.join(last)}"[:560])
+        raise AssertionError(
+            f"no event {event} {members or ''} x{times}; the last were {' '.join(last)}"[:560]
+        )
 
     async def connect(self):
         """Connects; gives the event."""
