@@ -74,7 +74,7 @@ impl Suite {
             },
             Self {
                 name: "centrifuge",
-                minutes: 4,
+                minutes: 3,
                 about: "SDKs of the Centrifuge protocol, and commands that none would send",
                 source: "centrifuge",
                 arguments: &[],
