@@ -61,7 +61,7 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
         stage("build", 6, "the release binaries", build),
         stage(
             "typescript",
-            4,
+            3,
             "the TypeScript client: types, tests, size, package",
             scripts::typescript,
         ),
@@ -80,7 +80,7 @@ pub(crate) fn stages(workspace: &Workspace) -> Vec<Stage> {
     if has_package(workspace, "bench") {
         stages.push(stage(
             "bench-builds",
-            4,
+            3,
             "the benchmarks compile without a warning",
             bench_builds,
         ));

@@ -28,7 +28,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 11] {
+    pub(crate) fn all() -> [Self; 12] {
         [
             Self {
                 name: "counts",
@@ -80,6 +80,13 @@ impl Suite {
                 arguments: &[],
             },
             Self {
+                name: "guides",
+                minutes: 2,
+                about: "the backends of the guide, as they stand there, in a real browser",
+                source: "guides",
+                arguments: &[],
+            },
+            Self {
                 name: "namespaces",
                 minutes: 3,
                 about: "a wire that is cut, slow or loses packets",
@@ -102,7 +109,7 @@ impl Suite {
             },
             Self {
                 name: "autobahn-quick",
-                minutes: 3,
+                minutes: 2,
                 about: "Autobahn without 12 and 13, both roles",
                 source: "autobahn",
                 arguments: &["--role", "both", "--quick"],
