@@ -24,6 +24,7 @@ macro_rules! everywhere {
     };
 }
 
+mod centrifuge;
 mod client;
 mod joining;
 mod meddling;
@@ -35,5 +36,6 @@ mod sessions;
 mod site;
 mod slow;
 mod speaking;
+mod stranger;
 mod subscribing;
 mod tokens;

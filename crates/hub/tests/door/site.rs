@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdwire::{Config, Server};
+use holdwire::{CloseCode, Config, Server, ServerHandle};
 use holdwire_hub::engine::{Engine, Memory};
 use holdwire_hub::{ChannelName, Hub, Namespace, Namespaces, Position, Retention, plain, session};
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub struct Site {
     pub hub: Hub,
     pub memory: Arc<Memory>,
     pub channel: ChannelName,
+    handle: ServerHandle,
 }
 
 impl Site {
@@ -68,16 +69,22 @@ impl Site {
         let door = plain::guarded(&hub, "/ws/", Desk, Some("pass"))
             .refuse_after_open()
             .config(config.clone());
-        let sessions = session::endpoint(&hub, Desk).config(config);
+        let sessions = session::endpoint(&hub, Desk).config(config.clone());
+        let pinged = session::centrifuge(&hub, Desk, Some(Duration::from_secs(1)));
+        let strangers = session::centrifuge(&hub, Desk, None).config(config);
         let server = server
             .endpoint_under("/ws/", door)
-            .endpoint("/connection", sessions);
+            .endpoint("/connection", sessions)
+            .endpoint("/connection/pinged", pinged)
+            .endpoint("/connection/websocket", strangers);
+        let handle = server.handle();
         tokio::spawn(server.shards(shards).run());
         Self {
             address,
             hub,
             memory,
             channel: "chat:a".parse().unwrap(),
+            handle,
         }
     }
 
@@ -101,6 +108,13 @@ impl Site {
             last = Some(published.unwrap().position);
         }
         last.expect("something was published")
+    }
+
+    /// Tells everybody that the server goes down.
+    pub fn go_down(&self) {
+        let handle = self.handle.clone();
+        let window = Duration::from_secs(3600);
+        tokio::spawn(async move { handle.shutdown(CloseCode::SERVICE_RESTART, window).await });
     }
 
     /// Waits until nobody has subscribed.
