@@ -7,6 +7,8 @@ mod command;
 mod raw;
 mod reading;
 mod reply;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod same;
 mod writing;
 
 use holdwire::CloseCode;
