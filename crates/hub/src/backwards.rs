@@ -174,11 +174,13 @@ mod tests {
 
     /// A channel in which so many were published, and so many of them are kept.
     fn channel(published: u64, kept: usize) -> (Arc<dyn Engine>, ChannelName) {
-        let mut namespace = Namespace::default();
-        namespace.retention = Retention {
-            publications: kept,
-            bytes: usize::MAX,
-            age: Duration::from_hours(1),
+        let namespace = Namespace {
+            retention: Retention {
+                publications: kept,
+                bytes: usize::MAX,
+                age: Duration::from_hours(1),
+            },
+            ..Namespace::default()
         };
         let namespaces = Namespaces::new().with("chat", namespace);
         let memory = Memory::new(Arc::new(namespaces));
