@@ -101,6 +101,13 @@ impl Suite {
                 arguments: &[],
             },
             Self {
+                name: "api",
+                minutes: 4,
+                about: "libraries of backends, curl and made-up calls against the HTTP interface",
+                source: "api",
+                arguments: &[],
+            },
+            Self {
                 name: "proxies",
                 minutes: 2,
                 about: "reverse proxies and CONNECT",
