@@ -10,21 +10,21 @@ mod request;
 mod sessions;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use holdwire_hub::Hub;
+use http::StatusCode;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use self::answer::{Answer, Fault};
 pub use self::keys::Keys;
@@ -40,19 +40,28 @@ pub(crate) struct Api {
     keys: Keys,
     /// Bytes of a request's body.
     max_body: usize,
+    /// How long a body may take.
+    patience: Duration,
     /// This node, as long as it runs.
     uid: String,
 }
 
 impl Api {
     /// The interface to a hub for whoever has one of the keys.
-    pub(crate) fn new(hub: Hub, site: Arc<Site>, keys: Keys, max_body: usize) -> Self {
+    pub(crate) fn new(
+        hub: Hub,
+        site: Arc<Site>,
+        keys: Keys,
+        max_body: usize,
+        patience: Duration,
+    ) -> Self {
         let uid = format!("{:032x}", rand::random::<u128>());
         Self {
             hub,
             site,
             keys,
             max_body,
+            patience,
             uid,
         }
     }
@@ -68,6 +77,28 @@ impl Api {
             .route("/api/openapi.json", get(openapi))
             .layer(DefaultBodyLimit::max(max_body))
             .with_state(api)
+    }
+
+    /// The body of a request, which comes in time: one in chunks may have no end.
+    async fn body(&self, request: Request) -> Result<Bytes, Refusal> {
+        let body = Bytes::from_request(request, &());
+        let (status, message) = match timeout(self.patience, body).await {
+            Ok(Ok(body)) => return Ok(body),
+            Ok(Err(rejection)) => match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    let most = self.max_body;
+                    let message = format!("a body has {most} bytes at most: api-max-body");
+                    (StatusCode::PAYLOAD_TOO_LARGE, message)
+                }
+                status => (status, "the body did not come whole".to_owned()),
+            },
+            Err(_) => {
+                let limit = self.patience.as_secs_f64();
+                let message = format!("the body took longer than {limit} s: handshake-timeout");
+                (StatusCode::REQUEST_TIMEOUT, message)
+            }
+        };
+        Err(Refusal::new(status, Fault::bad_request(message)))
     }
 
     /// Follows a command; `key` is the name of a publication that came beside it.
@@ -189,11 +220,10 @@ async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
 async fn call(
     State(api): State<Arc<Api>>,
     Path(method): Path<String>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
     let begun = Instant::now();
-    let (response, outcome) = match answered(&api, &method, &headers, body).await {
+    let (response, outcome) = match answered(&api, &method, request).await {
         Ok((body, outcome)) => (json(StatusCode::OK, &body), outcome),
         Err(refusal) => (refusal.into_response(), "refused"),
     };
@@ -211,19 +241,10 @@ async fn call(
 async fn answered(
     api: &Api,
     method: &str,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<(Value, &'static str), Refusal> {
-    let body = body.map_err(|rejection| {
-        let status = rejection.status();
-        let message = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                format!("a body has {} bytes at most: api-max-body", api.max_body)
-            }
-            _ => "the body did not come whole".to_owned(),
-        };
-        Refusal::new(status, Fault::bad_request(message))
-    })?;
+    let headers = request.headers().clone();
+    let body = api.body(request).await?;
     let text =
         std::str::from_utf8(&body).map_err(|_| Refusal::bad_request("the body is not UTF-8"))?;
     if method == "batch" {

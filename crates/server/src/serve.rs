@@ -83,7 +83,8 @@ pub fn serve(config: &ServeConfig) -> Result<(), ConfigError> {
         };
         let api = config.api.keys.clone().map(|keys| {
             let (site, max_body) = (Arc::clone(&site), config.api.max_body.bytes());
-            Api::new(hub.clone(), site, keys, max_body).routes()
+            let patience = config.handshake_timeout.value;
+            Api::new(hub.clone(), site, keys, max_body, patience).routes()
         });
         let own = listen_for_backends(config).await?;
         let (api, own) = match own {

@@ -1,10 +1,13 @@
 //! The interface as a backend calls it, without a socket.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use holdwire_hub::{ChannelName, Namespace, Namespaces, Retention};
 use http::Request;
+use hyper::body::Frame;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -19,6 +22,10 @@ struct Backend {
 }
 
 fn backend() -> Backend {
+    backend_that_waits(Duration::from_mins(1))
+}
+
+fn backend_that_waits(patience: Duration) -> Backend {
     let mut kept = Namespace::default();
     kept.retention = Retention {
         publications: 5,
@@ -35,7 +42,7 @@ fn backend() -> Backend {
         &ServeConfig::load(&ServeFlags::default(), &|_| None).unwrap(),
     ));
     let keys = Keys::parse(KEY).unwrap();
-    let router = Api::new(hub.clone(), site, keys, 4096).routes();
+    let router = Api::new(hub.clone(), site, keys, 4096, patience).routes();
     Backend { hub, router }
 }
 
@@ -179,6 +186,32 @@ async fn request_that_makes_no_sense_is_refused_with_its_status() {
     let get = Request::get("/api/publish").header("x-api-key", KEY);
     let (status, _) = backend.send(get.body(Body::empty()).unwrap()).await;
     assert_eq!(status, 405);
+}
+
+/// A body that nobody sends.
+struct Silent;
+
+impl HttpBody for Silent {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn body_that_never_comes_is_not_waited_for() {
+    let backend = backend_that_waits(Duration::from_millis(1));
+    let silent = Backend::request("info", Body::new(Silent));
+    let (status, body) = backend.send(silent).await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]["code"]),
+        (408, &json!(107))
+    );
 }
 
 #[tokio::test]
