@@ -109,14 +109,14 @@ class Own(Session):
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def of(cls, served, user, *channels, session=None):
-        """A session of a user that has subscribed to these."""
+    async def of(cls, served, user, *channels, session=None, shown=None):
+        """A session of a user, or of whom a token is `shown`, that has subscribed to these."""
         url = served.url("/connection")
         options = {"subprotocols": ["holdwire.v1"], "proxy": None}
         async with websockets.connect(url, **options) as socket:
             own = cls()
             reader = asyncio.create_task(own.read(socket))
-            connect = {"session": session} if session else {"token": token(user)} if user else {}
+            connect = {"session": session} if session else {"token": shown or token(user)} if shown or user else {}
             await socket.send(json.dumps({"id": 1, "connect": connect}))
             _, reply = await own.next()
             own.client, own.session = reply["connect"]["client"], reply["connect"]["session"]
