@@ -28,6 +28,7 @@ mod centrifuge;
 mod client;
 mod joining;
 mod meddling;
+mod orders;
 mod presence;
 mod publishing;
 mod refusing;
