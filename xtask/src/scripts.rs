@@ -102,7 +102,7 @@ impl Suite {
             },
             Self {
                 name: "api",
-                minutes: 4,
+                minutes: 3,
                 about: "libraries of backends, curl and made-up calls against the HTTP interface",
                 source: "api",
                 arguments: &[],
