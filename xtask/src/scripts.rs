@@ -109,7 +109,7 @@ impl Suite {
             },
             Self {
                 name: "proxies",
-                minutes: 2,
+                minutes: 1,
                 about: "reverse proxies and CONNECT",
                 source: "proxies",
                 arguments: &[],
