@@ -28,7 +28,7 @@ pub(crate) struct Suite {
 
 impl Suite {
     /// All suites, in the order they run.
-    pub(crate) fn all() -> [Self; 12] {
+    pub(crate) fn all() -> [Self; 13] {
         [
             Self {
                 name: "counts",
