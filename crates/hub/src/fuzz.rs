@@ -1,6 +1,7 @@
 //! What must hold whatever a peer says: for the targets in `fuzz/`, which reach nothing else that
 //! is private here. Whatever does not hold panics.
 
+mod around;
 mod client;
 mod server;
 mod texts;
@@ -11,7 +12,7 @@ pub fn centrifuge_message(bytes: &[u8]) {
 }
 
 pub use self::client::client;
-pub use self::server::server;
+pub use self::server::{centrifuge_server, server};
 pub use self::texts::{entrance, plain_message, session_message};
 
 #[cfg(test)]
@@ -51,6 +52,7 @@ mod tests {
             centrifuge_message(text.as_bytes())
         });
         each("session_server", server);
+        each("centrifuge_server", centrifuge_server);
         each("session_client", client);
     }
 }

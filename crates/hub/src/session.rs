@@ -143,6 +143,7 @@ pub(crate) const FAR_TOO_FAST: &str = "far too many messages in a second";
 /// What a simulation and the fuzz targets drive.
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod driven {
+    pub(crate) use super::dialect::Dialect;
     pub(crate) use super::driver::{Ask, Driver, Grant, Outcome, Verdict, Wanted, Welcome};
     pub(crate) use super::machine::{CHANNELS, Machine};
     pub(crate) use super::policy::Denied;
