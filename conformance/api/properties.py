@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tempfile
 from pathlib import Path
 
 import harness
@@ -18,9 +19,11 @@ async def holds(served, seed):
         *("run", served.page("/api/openapi.json"), "-H", f"X-API-Key: {KEY}"),
         *("-c", "all", "-n", str(CASES), "--seed", str(seed), "--no-color"),
     ]
-    async with harness.running(*command) as process:
-        code = await process.child.wait()
-        said = process.log.read_text(errors="replace")
+    # It keeps what it has found where it is started.
+    with tempfile.TemporaryDirectory() as folder:
+        async with harness.running(*command, cwd=folder) as process:
+            code = await process.child.wait()
+            said = process.log.read_text(errors="replace")
     if code != 0:
         print(said, flush=True)
         raise AssertionError(f"exit code {code}, seed {seed}")
