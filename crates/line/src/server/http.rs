@@ -218,22 +218,6 @@ async fn exchange(
     setup.received = Bytes::from(received);
     let (socket, driver) = WebSocket::over_stream(stream, Role::Server, setup);
     let shared = driver.shared();
-    let registered = inner.handle.register(&shared);
-    // A shutdown that began between the last look and the registration.
-    match inner.handle.now() {
-        Phase::Serving => {}
-        Phase::Draining(draining) => {
-            let reason = draining.reason_of_newcomer(Instant::now(), rand::random());
-            shared.lock().close(draining.code(), &reason);
-        }
-        Phase::Over => shared.lock().cut(),
-    }
-    let watch = inner.observer.clone().map(|observer| {
-        Box::new(Watch {
-            observer,
-            opened: Instant::now(),
-        })
-    });
     driver.will_run();
     let handler = match &endpoint.does {
         Does::Handler(handle) => handle(socket, request),
@@ -243,6 +227,23 @@ async fn exchange(
             Running::new(run_alone(socket, Arc::clone(make), request, owner))
         }
     };
+    // Only now: a session is there that can be told of a shutdown.
+    let registered = inner.handle.register(&shared);
+    // A shutdown that began between the last look and the registration.
+    match inner.handle.now() {
+        Phase::Serving => {}
+        Phase::Draining(draining) => {
+            let reason = draining.reason_of_newcomer(Instant::now(), rand::random());
+            shared.drain(draining.code(), reason);
+        }
+        Phase::Over => shared.lock().cut(),
+    }
+    let watch = inner.observer.clone().map(|observer| {
+        Box::new(Watch {
+            observer,
+            opened: Instant::now(),
+        })
+    });
     Next::Open(Opened::InTask(Open {
         run: Run::new(driver, handler),
         watch,

@@ -99,7 +99,7 @@ impl Owner for Hosting {
             Phase::Serving => Welcome::Stay,
             Phase::Draining(draining) => {
                 let reason = draining.reason_of_newcomer(Instant::now(), rand::random());
-                Welcome::Close(draining.code(), reason)
+                Welcome::Drain(draining.code(), reason)
             }
             Phase::Over => Welcome::Cut,
         }

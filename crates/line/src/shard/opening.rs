@@ -50,6 +50,6 @@ pub(crate) trait Owner: Send + Sync + 'static {
 /// What becomes of a connection that is just being opened.
 pub(crate) enum Welcome {
     Stay,
-    Close(CloseCode, String),
+    Drain(CloseCode, String),
     Cut,
 }

@@ -33,40 +33,43 @@ const ONLY: Id = Id {
 const LOOKS: u32 = 8;
 
 /// Runs the session of a connection until the connection has ended.
-pub(crate) async fn run(
+pub(crate) fn run(
     mut socket: WebSocket,
     make: Make,
     request: Request<()>,
     owner: Arc<dyn Owner>,
-) {
+) -> impl Future<Output = ()> + Send {
+    // Before anything is awaited: from now on it can be asked for something.
     let mailbox = Open(Mailbox::new());
     let remote = Remote::new(Arc::clone(&mailbox.0), ONLY);
     socket.handle.0.is_driven_by(remote.clone());
-    let mut solo = Solo {
-        session: make(request, remote),
-        shared: Arc::clone(&socket.handle.0),
-        topics: Vec::new(),
-        is_paused: false,
-        is_to_wake: false,
-        told: Stats::default(),
-        waiting: VecDeque::new(),
-        looks: 0,
-        mailbox,
-        owner,
-    };
-    solo.call(|session, sender| session.on_open(sender));
-    let mut commands = Vec::new();
-    while socket.closed().is_none() {
-        if solo.next(&mut socket, &mut commands).await {
-            break;
+    async move {
+        let mut solo = Solo {
+            session: make(request, remote),
+            shared: Arc::clone(&socket.handle.0),
+            topics: Vec::new(),
+            is_paused: false,
+            is_to_wake: false,
+            told: Stats::default(),
+            waiting: VecDeque::new(),
+            looks: 0,
+            mailbox,
+            owner,
+        };
+        solo.call(|session, sender| session.on_open(sender));
+        let mut commands = Vec::new();
+        while socket.closed().is_none() {
+            if solo.next(&mut socket, &mut commands).await {
+                break;
+            }
+            for command in commands.drain(..) {
+                solo.obey(command);
+            }
+            solo.tell_skipped();
+            solo.wake_when_sent();
         }
-        for command in commands.drain(..) {
-            solo.obey(command);
-        }
-        solo.tell_skipped();
-        solo.wake_when_sent();
+        solo.report();
     }
-    solo.report();
 }
 
 struct Solo {

@@ -233,7 +233,7 @@ impl Shard {
                 Some(Order::Close(code, String::new()))
             }
             Welcome::Stay => None,
-            Welcome::Close(code, reason) => Some(Order::Close(code, reason)),
+            Welcome::Drain(code, reason) => Some(Order::Drain(code, reason)),
             Welcome::Cut => Some(Order::Cut),
         };
         self.turn_of(id.index, |slot, tools, config| {

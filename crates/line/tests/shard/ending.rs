@@ -16,6 +16,7 @@ use crate::site::{Site, config};
 everywhere! {
     a_drain_closes_everybody_with_advice_and_then_the_server_is_gone,
     a_session_may_choose_the_words_of_a_drain,
+    a_session_that_opens_meanwhile_may_choose_them_too,
     a_shutdown_cuts_who_does_not_answer,
     places_are_given_back,
     places_of_an_address_are_given_back,
@@ -95,6 +96,31 @@ async fn a_session_may_choose_the_words_of_a_drain(shards: usize) {
     assert_eq!((code, reason.as_str()), (3001, "shutdown"));
     client.answer_close(code).await;
     drain.await.unwrap();
+    served.await.unwrap().unwrap();
+}
+
+async fn a_session_that_opens_meanwhile_may_choose_them_too(shards: usize) {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let (address, handle) = (server.local_addresses().unwrap()[0], server.handle());
+    let waiting = handle.clone();
+    // Accepted when the drain has begun.
+    let endpoint = Endpoint::sessions(|_, _| Polite).on_upgrade(move |upgrade| {
+        let (handle, waiting) = (waiting.clone(), waiting.clone());
+        tokio::spawn(async move { handle.drain(Drain::restart(Duration::from_secs(20))).await });
+        async move {
+            while !waiting.is_draining() {
+                tokio::task::yield_now().await;
+            }
+            Ok(upgrade.accept())
+        }
+    });
+    let served = tokio::spawn(server.endpoint_for_all(endpoint).shards(shards).run());
+
+    let (mut client, _) = Client::connect(address, "").await;
+    let (_, code, reason) = client.texts_until_closed().await;
+
+    assert_eq!((code, reason.as_str()), (3001, "shutdown"));
+    client.answer_close(code).await;
     served.await.unwrap().unwrap();
 }
 
