@@ -23,7 +23,7 @@ use crate::reading::{Reading, Reason, Since};
 use crate::session::driven::{
     Ask, Connected, Denied, Dialect, Driver, Grant, Key, Outcome, Verdict, Wanted, Welcome,
 };
-use crate::wire::{Connect, Reply, Rpc};
+use crate::wire::{Connect, Fault, Reply, Rpc};
 
 /// Publications that are sent before a subscription that catches up rests.
 const ROOM: usize = 2;
@@ -205,6 +205,10 @@ impl Around {
         } else {
             assert_eq!(count, Some(2), "{said}");
             self.answered(reply.id);
+            // An engine that cannot be reached does not say where subscriptions begin: then the
+            // client is not let in.
+            let error = reply.error.as_ref();
+            self.was_refused |= error.is_some_and(|error| error.code == Fault::Unavailable as u16);
         }
     }
 }
@@ -262,8 +266,7 @@ impl Driver for Around {
             channels: vec![room()],
         });
         let verdict = Self::verdict(connect.token.as_deref(), welcome);
-        // The engine that cannot be reached does not say where subscriptions begin.
-        self.was_refused = self.dialect.is_foreign() && (verdict.is_err() || self.is_down);
+        self.was_refused |= self.dialect.is_foreign() && verdict.is_err();
         self.answer((connect, verdict), |(connect, verdict)| {
             Outcome::Connected(id, connect, verdict)
         })
