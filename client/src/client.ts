@@ -8,7 +8,14 @@ import type { Answer } from "./session.js";
 import { Session } from "./session.js";
 import { Socket } from "./socket.js";
 import { PositionStore } from "./store.js";
-import { type Gap, gapOf, type Member, type SubscribeOptions, Subscription } from "./subscription.js";
+import {
+  type Gap,
+  gapOf,
+  type Member,
+  type SubscribeOptions,
+  Subscription,
+  type TokenSource,
+} from "./subscription.js";
 import type { Cursor } from "./subscriptions.js";
 
 export type { Advice } from "./advice.js";
@@ -42,6 +49,7 @@ export type {
   SubscribedEvent,
   SubscribeOptions,
   SubscriptionEventMap,
+  TokenSource,
 } from "./subscription.js";
 export { CommandError, Subscription };
 
@@ -217,7 +225,8 @@ export class Client extends Emitter<ClientEventMap> {
    * @throws TypeError when `since` is no position
    * @throws Error when this client is subscribed to the channel, or has stopped
    */
-  subscribe(channel: string, { since, presence = false }: SubscribeOptions = {}): Subscription {
+  subscribe(channel: string, options: SubscribeOptions = {}): Subscription {
+    const { since, presence = false, token } = options;
     if (this.#isStopped) throw new Error(STOPPED.message);
     if (this.#session.subscriptions.has(channel)) throw new Error(`subscribed to ${channel}`);
     const position = since === undefined ? this.#store.get(channel) : asked(since);
@@ -231,10 +240,14 @@ export class Client extends Emitter<ClientEventMap> {
         if (this.#session.subscriptions.isCurrent(cursor)) this.#store.set(channel, cursor.position);
       },
       ended: () => this.#store.set(channel, undefined),
+      token:
+        typeof token === "function"
+          ? (cursor: Cursor) => void this.#grant(cursor, token)
+          : undefined,
     };
-    return new Subscription(channel, position, presence, owner, (cursor) =>
-      this.#do((now) => this.#session.subscribe(cursor, now)),
-    );
+    const begin = (cursor: Cursor) => this.#do((now) => this.#session.subscribe(cursor, now));
+    const fixed = typeof token === "string" ? token : undefined;
+    return new Subscription(channel, position, presence, owner, begin, fixed);
   }
 
   /**
@@ -358,6 +371,19 @@ export class Client extends Emitter<ClientEventMap> {
       // The server will close when the token has expired, and the next attempt asks again.
       emit(this, "error", { error });
     }
+  }
+
+  /** Gets a token for a channel, from outside of the machine that wants it. */
+  async #grant(cursor: Cursor, source: TokenSource): Promise<void> {
+    let token: string | undefined;
+    let why: string | undefined;
+    try {
+      await undefined;
+      token = await source({ channel: cursor.channel });
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+    }
+    this.#do((now) => this.#session.token(cursor, token, now, why));
   }
 
   async #ask(name: string, members: object): Promise<any> {

@@ -1,7 +1,7 @@
 import type { Milliseconds } from "./backoff.js";
 import { Commands, type Fault } from "./commands.js";
 import { type Outcome, Publications } from "./publications.js";
-import { type Cursor, LATER, Subscriptions } from "./subscriptions.js";
+import { type Cursor, LATER, Subscriptions, TOKEN_EXPIRED } from "./subscriptions.js";
 
 /** What a session wants of the world. */
 export interface Driver {
@@ -27,9 +27,6 @@ interface Question {
   readonly members: string;
   readonly done: (answer: Answer) => void;
 }
-
-/** The error code for a token that has expired. */
-const TOKEN_EXPIRED = 109;
 
 /** How often the server is asked whether everything has come. */
 const PING: Milliseconds = 25_000;
@@ -145,6 +142,13 @@ export class Session {
   unsubscribe(cursor: Cursor, now: number): void {
     this.#commands.now = now;
     this.subscriptions.remove(cursor);
+    this.#pump();
+  }
+
+  /** What a cursor's reader was asked for: a token for its channel, or why there is none. */
+  token(cursor: Cursor, token: string | undefined, now: number, why = "there is none"): void {
+    this.#commands.now = now;
+    this.subscriptions.token(cursor, token, why);
     this.#pump();
   }
 

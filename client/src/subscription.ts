@@ -1,7 +1,7 @@
 import { Emitter, emit, type On } from "./emitter.js";
 import { read } from "./payload.js";
 import type { Position } from "./position.js";
-import { Cursor, type News } from "./subscriptions.js";
+import { Cursor, type News, type Reader } from "./subscriptions.js";
 
 /** How to subscribe. */
 export interface SubscribeOptions {
@@ -12,7 +12,30 @@ export interface SubscribeOptions {
   since?: Position | string;
   /** Whether to be told who joins and leaves. Default `false`. */
   presence?: boolean;
+  /**
+   * A token for the channel, where the server wants one; or a function that gets one. It is called
+   * at first, before the token is too old (when a fifth of its time is left), and once more when the
+   * server finds it too old. When it throws, the subscription ends with 2109 and the reason; so does
+   * one whose fixed token has expired, or that is given an expired token twice. A token that is not
+   * accepted ends it with 2103. What is got after `unsubscribe` is not used. Default: none.
+   *
+   * @example
+   * ```ts
+   * const room = client.subscribe("private:board", {
+   *   token: async ({ channel }) => {
+   *     const response = await fetch(`/token?channel=${encodeURIComponent(channel)}`);
+   *     if (!response.ok) throw new Error(`the login has answered ${response.status}`);
+   *     return response.text();
+   *   },
+   * });
+   * room.onended = ({ code, reason }) => console.log(code, reason);
+   * ```
+   */
+  token?: string | TokenSource;
 }
+
+/** Gets a token for a channel. */
+export type TokenSource = (ask: { readonly channel: string }) => Promise<string> | string;
 
 /** The server has said where the subscription begins, or goes on after a loss. */
 export interface SubscribedEvent extends Event {
@@ -89,6 +112,8 @@ export interface Owner {
   unsubscribe(cursor: Cursor): void;
   moved(cursor: Cursor): void;
   ended(): void;
+  /** Gets a token for the channel. */
+  token?: ((cursor: Cursor) => void) | undefined;
 }
 
 /**
@@ -116,16 +141,19 @@ export class Subscription extends Emitter<SubscriptionEventMap> {
     presence: boolean,
     owner: Owner,
     begin: (cursor: Cursor) => void,
+    token?: string,
   ) {
     super(EVENTS);
     this.#owner = owner;
-    this.#cursor = new Cursor(channel, since, presence, {
+    const reader: Reader = {
       tell: (news, what) => {
         if (news === "ended") owner.ended();
         emit(this, news, FIELDS[news](what));
       },
       moved: () => owner.moved(this.#cursor),
-    });
+      token: owner.token && (() => owner.token?.(this.#cursor)),
+    };
+    this.#cursor = new Cursor(channel, since, presence, reader, token);
     begin(this.#cursor);
   }
 

@@ -8,6 +8,12 @@ export const LATER: Milliseconds = 1_000;
 /** The server has ended a subscription: subscribe again with the position, at once. */
 const AGAIN = 2_500;
 
+/** The error code for a token that has expired. */
+export const TOKEN_EXPIRED = 109;
+
+/** The error code for what this client may not do. */
+const NOT_ALLOWED = 103;
+
 /** The error code for a channel that this client is subscribed to, as the server sees it. */
 const ALREADY_SUBSCRIBED = 105;
 
@@ -19,33 +25,46 @@ export interface Reader {
   tell(news: News, what: any): void;
   /** The cursor's position is another one. */
   moved(position: Position): void;
+  /**
+   * Gives a token for the channel, or says that there is none, by {@link Subscriptions.token}: later
+   * than this returns, and once. Without it there is no other token than the cursor's first.
+   */
+  token?: (() => void) | undefined;
 }
 
 /**
  * One subscription: where its user is in the channel's log.
  *
  * It is `idle` while nobody has asked the server on this line, `asked` until the server says where
- * it begins, then `active`; or `later` until it is time to ask again.
+ * it begins, then `active`; or `later` until it is time to ask again. While it has no token and needs
+ * one it is `bare`, on whatever line.
  */
 export class Cursor {
-  state: "idle" | "asked" | "active" | "later" = "idle";
-  /** The command that asked; `undefined` when `connect` did. */
+  state: "idle" | "asked" | "active" | "later" | "bare" = "idle";
+  /** The command that asked, or shows another token; `undefined` when `connect` asked. */
   askedBy: number | undefined;
   /** When it is asked for again. */
   retryAt = Infinity;
   /** The newest offset that an answer to a ping has named. */
   promised = 0;
+  /** When another token is to be had. */
+  refreshAt = Infinity;
+  /** Whether the reader was asked for a token, and has not answered. */
+  awaitsToken = false;
+  /** Whether another token was asked for, because the last one was too old, and none held since. */
+  isTokenNew = false;
 
   constructor(
     readonly channel: string,
     public position: Position | undefined,
     readonly joinLeave: boolean,
     readonly reader: Reader,
+    public token?: string,
   ) {}
 
   /** What `subscribe` says of it beside the channel. */
   get members(): object {
-    return { ...this.position, ...(this.joinLeave && { join_leave: true }) };
+    return { ...this.position, ...(this.joinLeave && { join_leave: true }), token: this.token };
   }
 
   move(position: Position): void {
@@ -65,7 +84,9 @@ export class Subscriptions {
   /** When the first of them is to be asked for again. */
   get deadline(): number {
     let first = Infinity;
-    for (const { retryAt } of this.#cursors.values()) first = Math.min(first, retryAt);
+    for (const { retryAt, refreshAt } of this.#cursors.values()) {
+      first = Math.min(first, retryAt, refreshAt);
+    }
     return first;
   }
 
@@ -80,6 +101,17 @@ export class Subscriptions {
 
   add(cursor: Cursor): void {
     this.#cursors.set(cursor.channel, cursor);
+    this.#require(cursor);
+  }
+
+  /** The reader's answer: a token for the channel, or why there is none. */
+  token(cursor: Cursor, token: string | undefined, why: string): void {
+    if (!this.isCurrent(cursor) || !cursor.awaitsToken) return;
+    cursor.awaitsToken = false;
+    if (typeof token !== "string") return this.#dismiss(cursor, `no token: ${why}`, TOKEN_EXPIRED);
+    cursor.token = token;
+    if (cursor.state === "bare") setState(cursor, "idle");
+    else if (cursor.state === "active") this.#refresh(cursor);
   }
 
   /** Its user wants it no more. */
@@ -87,6 +119,12 @@ export class Subscriptions {
     if (!this.isCurrent(cursor)) return;
     this.#cursors.delete(cursor.channel);
     if (cursor.state === "asked" || cursor.state === "active") this.#unwanted.push(cursor.channel);
+  }
+
+  /** It cannot go on here, though the server may have it. */
+  #dismiss(cursor: Cursor, reason: string, code: number): void {
+    this.remove(cursor);
+    this.#end(cursor, { code: 2_000 + code, reason });
   }
 
   clear(): void {
@@ -97,17 +135,22 @@ export class Subscriptions {
   /** The line is lost. */
   lose(): void {
     this.#unwanted = [];
-    for (const cursor of this.#cursors.values()) setState(cursor, "idle");
+    for (const cursor of this.#cursors.values()) {
+      if (cursor.state !== "bare") setState(cursor, "idle");
+    }
   }
 
-  /** What `connect` says: all of them. */
+  /** What `connect` says: all of them, but those without the token that they need. */
   connecting(): Record<string, object> | undefined {
     const subs: Record<string, object> = Object.create(null);
+    let isEmpty = true;
     for (const cursor of this.#cursors.values()) {
+      if (cursor.state === "bare") continue;
+      isEmpty = false;
       subs[cursor.channel] = cursor.members;
       setState(cursor, "asked");
     }
-    return this.#cursors.size ? subs : undefined;
+    return isEmpty ? undefined : subs;
   }
 
   /** Sends what is to be sent, as far as there is room. */
@@ -118,6 +161,10 @@ export class Subscriptions {
     }
     for (const cursor of this.#cursors.values()) {
       if (cursor.retryAt <= this.commands.now) setState(cursor, "idle");
+      if (cursor.refreshAt <= this.commands.now) {
+        cursor.refreshAt = Infinity;
+        this.#want(cursor);
+      }
       if (cursor.state === "idle" && this.commands.hasRoom) this.#ask(cursor);
     }
   }
@@ -171,12 +218,61 @@ export class Subscriptions {
   #refused(cursor: Cursor, { code, message, temporary }: Fault): void {
     // The server subscribed this client of its own accord: what it sends has no position of ours.
     if (code === ALREADY_SUBSCRIBED) this.#unwanted.push(cursor.channel);
-    if (temporary || code === ALREADY_SUBSCRIBED) this.#later(cursor);
+    if (code === TOKEN_EXPIRED) this.#expired(cursor, message);
+    else if (temporary || code === ALREADY_SUBSCRIBED) this.#later(cursor);
     else this.#end(cursor, { code: 2_000 + code, reason: message });
   }
 
-  #begin(cursor: Cursor, { epoch, offset, recovered, gap }: any): void {
+  /** Without a token it waits for one, if there is anybody who gives one. */
+  #require(cursor: Cursor): void {
+    if (!cursor.reader.token || cursor.token !== undefined) return;
+    setState(cursor, "bare");
+    this.#want(cursor);
+  }
+
+  #want(cursor: Cursor): void {
+    if (cursor.awaitsToken) return;
+    cursor.awaitsToken = true;
+    cursor.reader.token?.();
+  }
+
+  /** The token is too old, once; or the one after it is, too. */
+  #expired(cursor: Cursor, reason: string): void {
+    if (!cursor.reader.token || cursor.isTokenNew) {
+      return this.#end(cursor, { code: 2_000 + TOKEN_EXPIRED, reason });
+    }
+    cursor.isTokenNew = true;
+    cursor.token = undefined;
+    this.#require(cursor);
+  }
+
+  /** Shows another token for what goes on. */
+  #refresh(cursor: Cursor): void {
+    const { channel, token } = cursor;
+    const id = this.commands.send("sub_refresh", JSON.stringify({ channel, token }), (reply, fault) => {
+      if (!this.isCurrent(cursor) || cursor.askedBy !== id) return;
+      if (!fault) this.#holds(cursor, reply.ttl);
+      else if (fault.temporary) cursor.refreshAt = this.commands.now + LATER;
+      else if (fault.code === TOKEN_EXPIRED && !cursor.isTokenNew) {
+        cursor.isTokenNew = true;
+        this.#want(cursor);
+      } else if (fault.code === TOKEN_EXPIRED || fault.code === NOT_ALLOWED) {
+        this.#dismiss(cursor, fault.message, fault.code);
+      }
+      // Else the server cannot be shown another one now: it ends the subscription when it must.
+    });
+    cursor.askedBy = id;
+  }
+
+  /** The token holds for so many seconds: another one is had when a fifth of them is left. */
+  #holds(cursor: Cursor, seconds: number | undefined): void {
+    cursor.isTokenNew = false;
+    if (cursor.reader.token && seconds) cursor.refreshAt = this.commands.now + seconds * 800;
+  }
+
+  #begin(cursor: Cursor, { epoch, offset, recovered, gap, ttl }: any): void {
     setState(cursor, "active");
+    this.#holds(cursor, ttl);
     const { position } = cursor;
     // Without a gap it goes on where the user is. With one, the position moves when it was told.
     if (!position) cursor.move({ epoch, offset });
@@ -209,6 +305,7 @@ export class Subscriptions {
 
   #endOf(cursor: Cursor, { code, reason }: any): void {
     if (code === AGAIN) setState(cursor, "idle");
+    else if (code === AGAIN + TOKEN_EXPIRED) this.#expired(cursor, reason);
     else if (code > AGAIN) this.#later(cursor);
     else this.#end(cursor, { code, reason });
   }
@@ -227,6 +324,6 @@ export class Subscriptions {
 function setState(cursor: Cursor, state: Cursor["state"]): void {
   cursor.state = state;
   cursor.askedBy = undefined;
-  cursor.retryAt = Infinity;
+  cursor.retryAt = cursor.refreshAt = Infinity;
   cursor.promised = 0;
 }

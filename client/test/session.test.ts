@@ -19,7 +19,7 @@ function knows(subject: object, members: string[]) {
 
 /** What each kind of step, and each call, may have. */
 const STEPS: Record<string, string[]> = {
-  call: ["as", "channel", "epoch", "offset", "join_leave", "data", "base64", "limit", "method"],
+  call: ["as", "channel", "epoch", "offset", "join_leave", "data", "base64", "limit", "method", "token", "why"],
   line: [],
   time: [],
   receives: [],
@@ -27,7 +27,7 @@ const STEPS: Record<string, string[]> = {
   tells: [],
 };
 const TELLS = [
-  ...["channel", "subscribed", "publication", "live", "gap", "join", "leave", "ended"],
+  ...["channel", "subscribed", "publication", "live", "gap", "join", "leave", "ended", "token"],
   ...["as", "published", "answer", "failed", "unknown", "lost", "connected"],
 ];
 
@@ -66,14 +66,18 @@ class Conversation {
     this.now = until;
   }
 
-  call({ call, as, channel, epoch, offset, join_leave, method, limit, ...payload }: any): void {
+  call({ call, as, channel, epoch, offset, join_leave, method, limit, token, why, ...payload }: any): void {
     const done = (what: object) => this.tells.push({ as, ...what });
     const since = epoch === undefined ? undefined : { epoch, offset };
     if (call === "subscribe") {
       const tell = (news: string, what: any) => this.tells.push({ channel, [news]: what });
-      const cursor = new Cursor(channel, since, join_leave === true, { tell, moved() {} });
+      const reader = { tell, moved() {}, token: token === true ? () => tell("token", true) : undefined };
+      const fixed = typeof token === "string" ? token : undefined;
+      const cursor = new Cursor(channel, since, join_leave === true, reader, fixed);
       this.cursors.set(channel, cursor);
       this.session.subscribe(cursor, this.now);
+    } else if (call === "token") {
+      this.session.token(this.cursors.get(channel) as Cursor, token, this.now, why);
     } else if (call === "unsubscribe") {
       this.session.unsubscribe(this.cursors.get(channel) as Cursor, this.now);
     } else if (call === "publish") {
