@@ -5,6 +5,8 @@
 //! under the same number, so that it is in the log once.
 
 mod builder;
+mod grant;
+mod granting;
 mod handle;
 mod machine;
 mod publishing;
@@ -24,7 +26,8 @@ pub use self::subscription::{Subscription, Wants};
 /// What a simulation and the fuzz targets drive.
 #[cfg(any(test, feature = "fuzz"))]
 pub(crate) mod driven {
+    pub(crate) use super::grant::Grant;
     #[cfg(test)]
     pub(crate) use super::machine::Outcome;
-    pub(crate) use super::machine::{Ask, Event, Machine, News, Serial};
+    pub(crate) use super::machine::{Ask, Event, Machine, News, Serial, TokenAsk};
 }

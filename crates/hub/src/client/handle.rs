@@ -272,13 +272,14 @@ impl Client {
             return Err(SubscribeError::Stopped);
         }
         let now = Instant::now().into_std();
+        let (grant, source) = wants.token.split();
         if !inner
             .machine
-            .subscribe(channel, wants.since, wants.presence, now)
+            .subscribe(channel, wants.since, wants.presence, grant, now)
         {
             return Err(SubscribeError::Already);
         }
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(source));
         inner.queues.insert(channel.clone(), Arc::clone(&queue));
         drop(inner);
         self.shared().wake.notify_one();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
+use super::grant::Grant;
 use super::publishing::{Item, Publishing};
 use super::sub::{Sub, Wish};
 use crate::channel::ChannelName;
@@ -19,6 +20,7 @@ use crate::wire::{
     Unsubscribe,
 };
 
+pub(crate) use super::granting::TokenAsk;
 pub(crate) use super::publishing::Serial;
 pub(crate) use super::sub::{Event, Told};
 
@@ -39,6 +41,8 @@ pub(crate) enum News {
     Connected { client: String, resumed: bool },
     /// A channel has something to tell.
     Channel(ChannelName, Event),
+    /// A channel needs a token: [`Machine::token`].
+    Token(ChannelName, TokenAsk),
     /// What has become of a publication.
     Published(Serial, Outcome),
     /// What has become of a question.
@@ -76,9 +80,10 @@ pub(crate) struct Ask(pub(crate) u64);
 
 /// A command that was sent and has no reply.
 #[derive(Debug)]
-enum Sent {
+pub(super) enum Sent {
     Connect,
     Subscribe(ChannelName),
+    SubRefresh(ChannelName),
     Unsubscribe,
     Publish(Serial),
     Question(Ask),
@@ -103,15 +108,15 @@ pub(crate) struct Machine {
     window: Duration,
     /// Bytes of a message that the server takes, as it has said.
     max_message: Option<u64>,
-    subs: BTreeMap<ChannelName, Sub>,
+    pub(super) subs: BTreeMap<ChannelName, Sub>,
     publishing: Publishing,
     /// Questions that were not sent.
     questions: VecDeque<(Ask, Command)>,
-    asked: u64,
+    pub(super) asked: u64,
     ids: u64,
     sent: HashMap<u64, Sent>,
     output: VecDeque<String>,
-    news: VecDeque<News>,
+    pub(super) news: VecDeque<News>,
 }
 
 impl Machine {
@@ -131,7 +136,9 @@ impl Machine {
             self.news
                 .push_back(News::Published(serial, Outcome::Unknown));
         }
-        let subs = self.subs.iter_mut().map(|(name, sub)| {
+        let subs = self.subs.iter_mut();
+        let subs = subs.filter(|(_, sub)| sub.wish != Wish::Bare);
+        let subs = subs.map(|(name, sub)| {
             sub.wish = Wish::Asked;
             (name.as_str().to_owned(), sub.start())
         });
@@ -155,7 +162,7 @@ impl Machine {
         self.output.clear();
         self.publishing.give_back_all();
         for sub in self.subs.values_mut() {
-            sub.wish = Wish::New;
+            sub.lose();
         }
         let mut lost: Vec<Ask> = self
             .sent
@@ -218,13 +225,15 @@ impl Machine {
         channel: &ChannelName,
         since: Option<Position>,
         join_leave: bool,
+        grant: Grant,
         now: Instant,
     ) -> bool {
         if self.subs.contains_key(channel) {
             return false;
         }
-        let sub = Sub::new(since, join_leave);
+        let sub = Sub::new(since, join_leave, grant);
         self.subs.insert(channel.clone(), sub);
+        self.require_token(channel);
         self.send_waiting(now);
         true
     }
@@ -299,13 +308,13 @@ impl Machine {
     }
 
     /// The next command as it is sent.
-    fn next_text(&self, mut command: Command) -> String {
+    pub(super) fn next_text(&self, mut command: Command) -> String {
         command.id = self.ids + 1;
         // Strings, numbers and raw values always have a JSON form.
         serde_json::to_string(&command).unwrap_or_default()
     }
 
-    fn send(&mut self, text: String, sent: Sent) -> u64 {
+    pub(super) fn send(&mut self, text: String, sent: Sent) -> u64 {
         self.ids += 1;
         self.sent.insert(self.ids, sent);
         self.output.push_back(text);
@@ -324,10 +333,11 @@ impl Machine {
     }
 
     /// Sends what waits for a connection, for its time or for room.
-    fn send_waiting(&mut self, now: Instant) {
+    pub(super) fn send_waiting(&mut self, now: Instant) {
         if self.link != Link::Connected {
             return;
         }
+        self.refresh_due(now);
         let due = self.subs.iter_mut().filter(|(_, sub)| sub.is_due(now));
         let due: Vec<(ChannelName, Subscribe)> = due
             .map(|(name, sub)| {
@@ -386,6 +396,7 @@ impl Machine {
     fn reply(&mut self, sent: Sent, reply: Reply, now: Instant) {
         match sent {
             Sent::Connect => self.connected(reply, now),
+            Sent::SubRefresh(channel) => self.sub_refreshed(&channel, reply, now),
             Sent::Unsubscribe => {}
             Sent::Ping => self.pong(&reply, now),
             Sent::Question(ask) => {
@@ -396,7 +407,7 @@ impl Machine {
                 self.news.push_back(News::Answered(ask, answer));
             }
             Sent::Subscribe(channel) => match (reply.subscribe, reply.error) {
-                (Some(subscribed), _) => self.subscribed(&channel, &subscribed),
+                (Some(subscribed), _) => self.subscribed(&channel, &subscribed, now),
                 (None, Some(error)) => self.not_subscribed(&channel, &error, now),
                 (None, None) => {}
             },
@@ -435,7 +446,7 @@ impl Machine {
             return;
         };
         if let Some(subscribed) = &push.subscribe {
-            return self.subscribed(&channel, subscribed);
+            return self.subscribed(&channel, subscribed, now);
         }
         if let Some(cause) = push.unsubscribe {
             return self.unsubscribed(&channel, cause.code, cause.reason, now);
@@ -450,11 +461,11 @@ impl Machine {
         }
     }
 
-    fn subscribed(&mut self, channel: &ChannelName, subscribed: &Subscribed) {
+    fn subscribed(&mut self, channel: &ChannelName, subscribed: &Subscribed, now: Instant) {
         let Some(sub) = self.subs.get_mut(channel) else {
             return;
         };
-        for event in sub.begin(subscribed) {
+        for event in sub.begin(subscribed, now) {
             self.news.push_back(News::Channel(channel.clone(), event));
         }
     }
@@ -469,11 +480,18 @@ impl Machine {
         let Some(sub) = self.subs.get_mut(channel) else {
             return;
         };
+        if sub.wish == Wish::Bare {
+            return;
+        }
         match code {
             // It is of the subscription before the one that is under way.
             2500 if sub.wish != Wish::Live => {}
-            2500 => sub.wish = Wish::New,
-            2501.. => sub.wish = Wish::Later(now + AGAIN),
+            2500 => sub.lose(),
+            _ if Self::is_expiry(code) => self.expired(channel, reason),
+            2501.. => {
+                sub.lose();
+                sub.wish = Wish::Later(now + AGAIN);
+            }
             _ => {
                 self.subs.remove(channel);
                 let ended = Event::Ended { code, reason };
@@ -487,7 +505,7 @@ impl Machine {
         tracing::warn!(%channel, "a publication is missing: subscribing anew");
         self.send_unsubscribe(channel);
         if let Some(sub) = self.subs.get_mut(channel) {
-            sub.wish = Wish::New;
+            sub.lose();
         }
         self.send_waiting(now);
     }

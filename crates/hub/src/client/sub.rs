@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::grant::Grant;
 use crate::position::{Epoch, Position};
 use crate::publication::Publication;
 use crate::reading::{Gap, Reason};
@@ -75,6 +76,8 @@ pub(super) enum Wish {
     Live,
     /// It is to be asked for then.
     Later(Instant),
+    /// It needs a token first, on whatever line.
+    Bare,
 }
 
 impl Wish {
@@ -93,15 +96,26 @@ pub(super) struct Sub {
     /// The newest offset, as the last answer to a ping said.
     pub(super) top: Option<u64>,
     join_leave: bool,
+    /// The channel's token.
+    pub(super) grant: Grant,
 }
 
 impl Sub {
-    pub(super) fn new(position: Option<Position>, join_leave: bool) -> Self {
+    pub(super) fn new(position: Option<Position>, join_leave: bool, grant: Grant) -> Self {
         Self {
             wish: Wish::New,
             position,
             top: None,
             join_leave,
+            grant,
+        }
+    }
+
+    /// The line is lost: what waits for a token goes on waiting.
+    pub(super) fn lose(&mut self) {
+        self.grant.lose();
+        if self.wish != Wish::Bare {
+            self.wish = Wish::New;
         }
     }
 
@@ -111,7 +125,7 @@ impl Sub {
             epoch: self.position.map(|position| position.epoch.to_string()),
             offset: self.position.map(|position| position.offset),
             join_leave: self.join_leave,
-            token: None,
+            token: self.grant.token().map(str::to_owned),
         }
     }
 
@@ -119,6 +133,7 @@ impl Sub {
     pub(super) fn until(&self) -> Option<Instant> {
         match self.wish {
             Wish::Later(until) => Some(until),
+            Wish::Live => self.grant.until(),
             _ => None,
         }
     }
@@ -127,18 +142,19 @@ impl Sub {
         match self.wish {
             Wish::New => true,
             Wish::Later(until) => until <= now,
-            Wish::Asked | Wish::Live => false,
+            Wish::Asked | Wish::Live | Wish::Bare => false,
         }
     }
 
     /// It has begun; says what its user is told.
-    pub(super) fn begin(&mut self, subscribed: &Subscribed) -> Vec<Event> {
+    pub(super) fn begin(&mut self, subscribed: &Subscribed, now: Instant) -> Vec<Event> {
         let epoch = subscribed.epoch.parse::<Epoch>();
         let (Wish::Asked, Ok(epoch)) = (self.wish, epoch) else {
             return Vec::new();
         };
         let position = epoch.at(subscribed.offset);
         self.wish = Wish::Live;
+        self.grant.hold(subscribed.ttl, now);
         self.position = Some(position);
         self.top = None;
         let mut events = vec![Event::Subscribed {

@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use holdwire::line::TargetError;
 use tokio::sync::Notify;
 
+use super::grant::Grant;
 use super::handle::Owner;
 use super::sub::Event;
 use crate::channel::ChannelName;
@@ -15,10 +18,46 @@ use crate::position::Position;
 const FULL: usize = 256;
 
 /// What is wanted of a channel.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wants {
     pub(super) since: Option<Position>,
     pub(super) presence: bool,
+    pub(super) token: Token,
+}
+
+type Granting = Pin<Box<dyn Future<Output = Result<String, TargetError>> + Send>>;
+
+/// Gets tokens for a channel.
+pub(super) type Source = Arc<dyn Fn(ChannelName) -> Granting + Send + Sync>;
+
+/// Where a channel's token comes from.
+#[derive(Clone, Default)]
+pub(super) enum Token {
+    #[default]
+    None,
+    Fixed(String),
+    Source(Source),
+}
+
+impl Token {
+    /// What the machine knows of it, and whom the task asks.
+    pub(super) fn split(self) -> (Grant, Option<Source>) {
+        match self {
+            Self::None => (Grant::fixed(None), None),
+            Self::Fixed(token) => (Grant::fixed(Some(token)), None),
+            Self::Source(source) => (Grant::of_driver(), Some(source)),
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Fixed(_) => "Fixed",
+            Self::Source(_) => "Source",
+        })
+    }
 }
 
 impl Wants {
@@ -45,6 +84,59 @@ impl Wants {
             ..self
         }
     }
+
+    /// Asks for a token for the channel, where the server wants one: at first, when a fifth of the
+    /// last one's time is left, and once more when the server finds it too old.
+    ///
+    /// It is shown at each connection until there is another one. When the function fails or
+    /// panics, the subscription ends with code 2109 and what it has said; so does one that is given
+    /// an expired token twice. A token that is not accepted ends it with code 2103. What the
+    /// function gives after the subscription has ended is not used; when the client stops, its
+    /// future is dropped at an await. Default: no token.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use holdwire_hub::client::{Client, Wants};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = Client::to("wss://example.com/connection").start();
+    /// let wants = Wants::new().token(|channel| async move { Ok(ask_for(&channel).await?) });
+    /// let board = client.subscribe(&"private:board".parse()?, wants)?;
+    /// # drop(board);
+    /// # Ok(())
+    /// # }
+    /// # async fn ask_for(_: &holdwire_hub::ChannelName) -> std::io::Result<String> { Ok(String::new()) }
+    /// ```
+    #[must_use]
+    pub fn token<F, R>(self, function: F) -> Self
+    where
+        F: Fn(ChannelName) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<String, TargetError>> + Send + 'static,
+    {
+        let source: Source = Arc::new(move |channel| Box::pin(function(channel)));
+        Self {
+            token: Token::Source(source),
+            ..self
+        }
+    }
+
+    /// Shows this token for the channel, and no other: when it has expired the subscription ends
+    /// with code 2109.
+    ///
+    /// # Examples
+    /// ```
+    /// use holdwire_hub::client::Wants;
+    ///
+    /// let wants = Wants::new().fixed_token("eyJhbGciOiJIUzI1NiJ9.e30.c2ln");
+    /// assert!(!format!("{wants:?}").contains("eyJ"));
+    /// ```
+    #[must_use]
+    pub fn fixed_token(self, token: impl Into<String>) -> Self {
+        Self {
+            token: Token::Fixed(token.into()),
+            ..self
+        }
+    }
 }
 
 /// A subscription of a [`Client`](super::Client); it ends when this is dropped.
@@ -60,6 +152,8 @@ pub struct Subscription {
 pub(super) struct Queue {
     inner: Mutex<Waiting>,
     arrived: Notify,
+    /// Whom to ask for tokens.
+    pub(super) source: Option<Source>,
 }
 
 #[derive(Default)]
@@ -69,6 +163,13 @@ struct Waiting {
 }
 
 impl Queue {
+    pub(super) fn new(source: Option<Source>) -> Self {
+        Self {
+            source,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(&self, event: Event) {
         let mut inner = self.lock();
         inner.has_ended |= matches!(event, Event::Ended { .. });

@@ -1,13 +1,16 @@
 //! The task of a client: between its machine and its line.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdwire::line::{Event as LineEvent, Line};
+use holdwire::line::{Event as LineEvent, Line, TargetError};
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
 use super::handle::{Inner, Shared, Status};
-use super::machine::{AGAIN, News};
+use super::machine::{AGAIN, News, TokenAsk};
+use crate::channel::ChannelName;
 
 /// How often the positions are compared with the server's, while there are any.
 const PING: Duration = Duration::from_secs(25);
@@ -21,6 +24,9 @@ pub(super) struct Task {
     ping: Instant,
     /// When to connect again after the server could not let the client in.
     again: Option<Instant>,
+    /// The functions that get tokens, and for which channel.
+    granting: JoinSet<Result<String, TargetError>>,
+    granted_to: HashMap<Id, (ChannelName, TokenAsk)>,
 }
 
 /// What the task waits for.
@@ -28,6 +34,7 @@ enum Input {
     Line(Option<LineEvent>),
     Wake,
     Time,
+    Token(Id, Result<String, String>),
 }
 
 impl Task {
@@ -38,6 +45,8 @@ impl Task {
             generation: None,
             ping: Instant::now() + PING,
             again: None,
+            granting: JoinSet::new(),
+            granted_to: HashMap::new(),
         }
     }
 
@@ -50,6 +59,7 @@ impl Task {
             match self.wait().await {
                 Input::Wake => {}
                 Input::Time => self.handle_time(),
+                Input::Token(id, token) => self.handle_token(id, token),
                 Input::Line(Some(event)) => {
                     if let Some(reason) = self.handle_line(event) {
                         break reason;
@@ -85,6 +95,10 @@ impl Task {
         tokio::select! {
             biased;
             () = shared.wake.notified() => Input::Wake,
+            Some(result) = self.granting.join_next_with_id() => match result {
+                Ok((id, token)) => Input::Token(id, token.map_err(|error| error.reason())),
+                Err(error) => Input::Token(error.id(), Err("its function has panicked".to_owned())),
+            },
             event = self.line.next(), if has_room => Input::Line(event),
             () = timeout => Input::Time,
         }
@@ -97,6 +111,15 @@ impl Task {
         while let Some(news) = inner.machine.poll_news() {
             match news {
                 News::Channel(channel, event) => tell(&mut inner, &channel, event),
+                News::Token(channel, ask) => {
+                    let queue = inner.queues.get(&channel);
+                    if let Some(source) = queue.and_then(|queue| queue.source.clone()) {
+                        let name = channel.clone();
+                        // The user's function runs in the task of its own, without the lock.
+                        let task = self.granting.spawn(async move { source(name).await });
+                        self.granted_to.insert(task.id(), (channel, ask));
+                    }
+                }
                 News::Published(serial, outcome) => inner.settle(serial, outcome),
                 News::Answered(ask, answer) => inner.answer(ask, answer),
                 News::Connected { client, resumed } => {
@@ -135,6 +158,13 @@ impl Task {
         if self.again.is_some_and(|again| again <= now) {
             self.again = None;
             inner.machine.handle_up(now.into_std());
+        }
+    }
+
+    fn handle_token(&mut self, id: Id, token: Result<String, String>) {
+        if let Some((channel, ask)) = self.granted_to.remove(&id) {
+            let now = Instant::now().into_std();
+            self.shared.lock().machine.token(&channel, ask, token, now);
         }
     }
 

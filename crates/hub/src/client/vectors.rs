@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::machine::{Ask, Machine, News, Outcome, Serial, Trouble, raw};
+use super::grant::Grant;
+use super::machine::{Ask, Machine, News, Outcome, Serial, TokenAsk, Trouble, raw};
 use super::sub::Event;
 use crate::channel::ChannelName;
 use crate::position::{Epoch, Position};
@@ -31,6 +32,7 @@ struct Run {
     begin: Instant,
     now: Instant,
     names: HashMap<String, String>,
+    asks: HashMap<String, TokenAsk>,
     sends: Vec<Value>,
     tells: Vec<Value>,
 }
@@ -58,6 +60,7 @@ impl Run {
             begin: now,
             now,
             names: HashMap::new(),
+            asks: HashMap::new(),
             sends: Vec::new(),
             tells: Vec::new(),
         }
@@ -113,6 +116,9 @@ impl Run {
             self.sends.push(serde_json::from_str(&text).unwrap());
         }
         while let Some(news) = self.machine.poll_news() {
+            if let News::Token(channel, ask) = &news {
+                self.asks.insert(channel.as_str().to_owned(), *ask);
+            }
             let told = self.told(news);
             self.tells.push(told);
         }
@@ -129,8 +135,22 @@ impl Run {
         let command = match step["call"].as_str().unwrap_or_else(|| panic!("{step}")) {
             "subscribe" => {
                 let join_leave = step.get("join_leave") == Some(&json!(true));
-                assert!(machine.subscribe(&of(), position(step), join_leave, now));
+                let grant = match step.get("token") {
+                    Some(Value::Bool(true)) => Grant::of_driver(),
+                    token => Grant::fixed(token.map(|_| text("token"))),
+                };
+                assert!(machine.subscribe(&of(), position(step), join_leave, grant, now));
                 return;
+            }
+            "token" => {
+                let has_token = step.get("token").is_some();
+                let answer = if has_token {
+                    Ok(text("token"))
+                } else {
+                    Err(text("why"))
+                };
+                let ask = self.asks.get(&text("channel")).copied();
+                return machine.token(&of(), ask.unwrap_or(TokenAsk(0)), answer, now);
             }
             "unsubscribe" => return machine.unsubscribe(&of()),
             "ping" => return machine.ping(),
@@ -183,6 +203,7 @@ impl Run {
             News::Connected { client, resumed } => {
                 json!({"connected": {"client": client, "resumed": resumed}})
             }
+            News::Token(channel, _) => json!({"channel": channel.as_str(), "token": true}),
             News::Refused(why) => json!({"refused": error(why)}),
             News::Published(Serial(serial), outcome) => {
                 let name = &self.names[&format!("p{serial}")];

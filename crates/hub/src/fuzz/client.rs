@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::channel::ChannelName;
-use crate::client::driven::{Ask as Asked, Event, Machine, News, Serial};
+use crate::client::driven::{Ask as Asked, Event, Grant, Machine, News, Serial, TokenAsk};
 use crate::position::Position;
 use crate::publication::Payload;
 use crate::wire::{Ask, Command};
@@ -26,6 +26,7 @@ pub fn client(script: &str) {
         rooms: ["chat:a", "chat:b"].map(Room::new),
         published: HashSet::new(),
         asked: HashSet::new(),
+        wanted: None,
         id: 0,
         is_connecting: false,
     };
@@ -44,6 +45,8 @@ struct User {
     rooms: [Room; 2],
     published: HashSet<Serial>,
     asked: HashSet<Asked>,
+    /// The last question for a token.
+    wanted: Option<(ChannelName, TokenAsk)>,
     /// Of the last command.
     id: u64,
     /// The line has come up, and the client has said nothing yet.
@@ -120,6 +123,15 @@ impl User {
                 assert!(self.asked.insert(ask), "a name comes twice");
             }
             'g' => machine.ping(),
+            'k' | 'K' => {
+                let token = match letter {
+                    'k' => Ok("token".to_owned()),
+                    _ => Err("no token".to_owned()),
+                };
+                if let Some((channel, ask)) = self.wanted.take() {
+                    machine.token(&channel, ask, token, now);
+                }
+            }
             _ => {}
         }
         self.look();
@@ -137,7 +149,13 @@ impl User {
 
     fn subscribe(&mut self, at: usize, since: Option<Position>) {
         let room = &mut self.rooms[at];
-        let is_new = self.machine.subscribe(&room.name, since, true, self.now);
+        // The channel that begins from a position has tokens.
+        let grant = match since {
+            Some(_) => Grant::of_driver(),
+            None => Grant::fixed(None),
+        };
+        let machine = &mut self.machine;
+        let is_new = machine.subscribe(&room.name, since, true, grant, self.now);
         assert_eq!(is_new, !room.is_subscribed);
         room.is_subscribed = true;
     }
@@ -167,6 +185,7 @@ impl User {
                 News::Answered(ask, _) => {
                     assert!(self.asked.remove(&ask), "{ask:?} has an answer");
                 }
+                News::Token(channel, ask) => self.wanted = Some((channel, ask)),
                 News::Connected { .. } | News::Refused(_) => {}
             }
         }

@@ -8,7 +8,7 @@ use super::checking::{Reader, Truth};
 use super::random::Random;
 use super::server::{Node, Session};
 use crate::channel::{ChannelName, Namespace};
-use crate::client::driven::{Machine, News, Outcome, Serial};
+use crate::client::driven::{Grant, Machine, News, Outcome, Serial};
 use crate::engine::Publish;
 use crate::log::Retention;
 use crate::namespaces::Namespaces;
@@ -233,7 +233,8 @@ impl World {
         let (now, user) = (self.now, &mut self.users[at]);
         for channel in &self.channels {
             let since = user.kept.get(channel).copied();
-            user.machine.subscribe(channel, since, false, now);
+            user.machine
+                .subscribe(channel, since, false, Grant::fixed(None), now);
             let reader = user.readers.entry(channel.clone()).or_default();
             *reader = Reader {
                 // What the user really has.

@@ -137,6 +137,14 @@ impl TargetError {
     }
 }
 
+impl TargetError {
+    /// What has gone wrong, for people.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.error.to_string()
+    }
+}
+
 impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for TargetError {
     fn from(error: E) -> Self {
         Self::retry(error)
