@@ -20,6 +20,11 @@ pub(super) async fn read(flags: &SubFlags) -> Result<(), Failure> {
         }
         Since::Position(position) => Some(position),
     };
+    if flags.channel_token.is_some() && flags.channels.len() > 1 {
+        return Err(Failure::usage(
+            "--channel-token is a token for one channel; name only that one".to_owned(),
+        ));
+    }
     let client = reach::client(&flags.reach)?.start();
     let interrupt = interrupts()?;
     tokio::spawn(reach::tell(client.clone(), flags.reach.clone()));
@@ -28,6 +33,9 @@ pub(super) async fn read(flags: &SubFlags) -> Result<(), Failure> {
         let mut wants = since.map_or_else(Wants::new, Wants::since);
         if flags.presence {
             wants = wants.presence();
+        }
+        if let Some(token) = &flags.channel_token {
+            wants = wants.fixed_token(token);
         }
         let subscription = match client.subscribe(channel, wants) {
             Ok(subscription) => subscription,

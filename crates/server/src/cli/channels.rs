@@ -63,6 +63,9 @@ pub struct SubFlags {
     /// from now on
     #[arg(long, value_name = "POSITION", value_parser = value::<From>, default_value = "last")]
     pub since: From,
+    /// Shows the server this token for the one channel
+    #[arg(long, value_name = "TOKEN")]
+    pub channel_token: Option<String>,
     /// Ends after so many publications
     #[arg(long, value_name = "N", value_parser = value::<u32>)]
     pub count: Option<u32>,
