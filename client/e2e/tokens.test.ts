@@ -30,6 +30,11 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 const config = join(scratch, "holdwire.toml");
 writeFileSync(config, blocks(guide("token"), "toml")[0] as string);
 
+/** The same, with channels for whoever has a token for them. */
+const guarded = join(scratch, "guarded.toml");
+const NAMESPACE = '[namespaces.private]\naccess = "token"\nhistory = 100\npublish = true\n';
+writeFileSync(guarded, `${readFileSync(config, "utf8")}\n${NAMESPACE}`);
+
 async function until(holds: () => boolean): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!holds()) {
@@ -40,7 +45,11 @@ async function until(holds: () => boolean): Promise<void> {
 
 /** A server with the keys of the guide, and its port. */
 async function serve(...more: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const args = ["serve", "--listen", "127.0.0.1:0", "--config", config, ...more];
+  return serveWith(config, ...more);
+}
+
+async function serveWith(file: string, ...more: string[]): Promise<{ child: ChildProcess; port: number }> {
+  const args = ["serve", "--listen", "127.0.0.1:0", "--config", file, ...more];
   const child = spawn(program as string, args, { stdio: ["ignore", "pipe", "pipe"] });
   const found = new Promise<number>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -177,6 +186,55 @@ test("the guide's page comes back with a fresh token and its position", withProg
 
   assert.deepEqual(said.filter((what) => what === "two"), ["two"]);
   isOver = true;
+  client.close();
+  await kill(child);
+});
+
+test("a subscription with a token function goes on beyond its first token", withProgram, async () => {
+  const { child, port } = await serveWith(guarded, "--token-leeway", "1s");
+  let asked = 0;
+  const events: string[] = [];
+  const client = new Client(`ws://127.0.0.1:${port}/connection`, {
+    ...QUICK,
+    token: token("--user", "ann"),
+  });
+  const room = client.subscribe("private:board", {
+    token: async ({ channel }) =>
+      token("--user", "ann", "--channel", channel, "--expires", asked++ ? "1h" : "2s"),
+  });
+  for (const name of ["subscribed", "ended"] as const) {
+    room.addEventListener(name, () => void events.push(name));
+  }
+  await until(() => asked === 2);
+  await client.publish("private:board", "hello");
+  await until(() => room.position?.offset === 1);
+  // Longer than the first token and the leeway together: it has not lapsed.
+  await new Promise((resolve) => setTimeout(resolve, 3_500));
+
+  assert.deepEqual([asked, events], [2, ["subscribed"]]);
+  client.close();
+  await kill(child);
+});
+
+test("a subscription whose fixed token is too old or for another channel ends", withProgram, async () => {
+  const { child, port } = await serveWith(guarded);
+  const client = new Client(`ws://127.0.0.1:${port}/connection`, {
+    ...QUICK,
+    token: token("--user", "ann"),
+  });
+  const codes: number[] = [];
+  const subscribe = (given: NonNullable<Parameters<Client["subscribe"]>[1]>["token"]) => {
+    const room = client.subscribe("private:board", given === undefined ? {} : { token: given });
+    room.onended = ({ code }) => void codes.push(code);
+  };
+  const old = signed({ sub: "ann", channel: "private:board", exp: 1_000_000_000 });
+  const ends = [old, () => old, token("--user", "ann", "--channel", "private:other")];
+  for (const [index, given] of ends.entries()) {
+    subscribe(given);
+    await until(() => codes.length === index + 1);
+  }
+
+  assert.deepEqual(codes, [2109, 2109, 2103]);
   client.close();
   await kill(child);
 });
