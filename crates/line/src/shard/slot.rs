@@ -1,14 +1,15 @@
 //! One connection on a shard: its socket, its protocol, its session, and what of its bytes waits.
 
+mod orders;
 mod outcome;
 
 use std::io::{self, ErrorKind};
 
 use bytes::{Buf as _, Bytes};
 use holdwire_proto::time::Tick;
-use holdwire_proto::{Config, Connection, Context, Ended, Message, Output, Scratch, SendError};
-use tokio::sync::oneshot;
+use holdwire_proto::{Config, Connection, Context, Ended, Output, Scratch};
 
+use self::orders::Waiting;
 pub(super) use self::outcome::{Delivery, Turn};
 use super::counters::Counters;
 use super::lender::Lender;
@@ -16,7 +17,7 @@ use super::mailbox::Order;
 use super::session::Session;
 use super::socket::{Socket, Tcp, uninterrupted, write_all, write_once};
 use super::wheel::Link;
-use crate::error::{Closed, Error};
+use crate::error::Closed;
 use crate::stats::{Stats, Traffic};
 
 /// From so many bytes on that are still to come of a frame, they are received behind its beginning.
@@ -84,12 +85,6 @@ impl Rare {
             && self.reason.is_empty()
             && self.dead_until.is_none()
     }
-}
-
-/// A message from elsewhere, and who waits until it is queued.
-struct Waiting {
-    message: Message,
-    done: oneshot::Sender<Result<(), Error>>,
 }
 
 /// One topic that a connection has joined.
@@ -248,44 +243,6 @@ impl<S: Socket> Slot<S> {
     pub(super) fn go_on(&mut self, tools: &mut Tools, config: &Config) -> Turn {
         let has_more = self.flags.is_unread && self.read(tools, config);
         self.finish(has_more, tools, config)
-    }
-
-    /// Does what was asked from elsewhere; a turn follows.
-    pub(super) fn obey(&mut self, order: Order, tools: &mut Tools, config: &Config) {
-        match order {
-            Order::Send(message, done) => {
-                let waiting = Waiting { message, done };
-                if self.is_anyone_waiting() {
-                    self.rare().waiting.push(waiting);
-                } else if let Some(waiting) = self.send(waiting, tools, config) {
-                    self.rare().waiting.push(waiting);
-                }
-            }
-            Order::Close(code, reason) => {
-                self.with(tools, config, |connection, cx, _| {
-                    connection.sender(cx).close(code, &reason);
-                });
-            }
-            Order::Drain(code, reason) => {
-                self.with(tools, config, |connection, cx, lender| {
-                    let mut sender = connection.reply(cx);
-                    lender.call(&mut sender, |session, sender| {
-                        session.on_drain(code, &reason, sender);
-                    });
-                    sender.close(code, &reason);
-                });
-            }
-            Order::Cut => self.connection.handle_eof(),
-            Order::PlayDead(duration) => {
-                let until = tools.now.after(duration);
-                self.rare().dead_until = Some(until);
-            }
-            Order::Resume => self.flags.is_paused = false,
-            Order::Wake => self.call(tools, config, |session, sender| session.on_wake(sender)),
-            Order::WakeWhenSent => self.flags.is_to_wake = true,
-            // The shard's own.
-            Order::Join(_) | Order::Leave(_) => {}
-        }
     }
 
     /// Calls the session outside of an event.
@@ -543,44 +500,6 @@ impl<S: Socket> Slot<S> {
             let output = std::mem::take(&mut tools.output);
             self.cold().output = Some(Box::new(output));
         }
-    }
-
-    /// Queues messages from elsewhere that waited for room; true when it did.
-    fn send_waiting(&mut self, tools: &mut Tools, config: &Config) -> bool {
-        if !self.is_anyone_waiting() {
-            return false;
-        }
-        let mut waiting = std::mem::take(&mut self.rare().waiting).into_iter();
-        let mut has_sent = false;
-        while let Some(first) = waiting.next() {
-            if let Some(back) = self.send(first, tools, config) {
-                self.rare().waiting = std::iter::once(back).chain(waiting).collect();
-                break;
-            }
-            has_sent = true;
-        }
-        has_sent
-    }
-
-    /// Queues a message and tells who waits for that; gives it back when there is no room.
-    fn send(&mut self, waiting: Waiting, tools: &mut Tools, config: &Config) -> Option<Waiting> {
-        let Waiting { message, done } = waiting;
-        let sent = self.with(tools, config, |connection, cx, _| {
-            connection.sender(cx).message(message.clone())
-        });
-        let result = match sent {
-            Err(SendError::Full) => return Some(Waiting { message, done }),
-            Ok(()) => Ok(()),
-            Err(_) => Err(Error::Closed),
-        };
-        // Nobody need be waiting any more.
-        let _ = done.send(result);
-        None
-    }
-
-    fn is_anyone_waiting(&self) -> bool {
-        let rare = self.cold.as_ref().and_then(|cold| cold.rare.as_ref());
-        rare.is_some_and(|rare| !rare.waiting.is_empty())
     }
 
     fn dead_until(&self) -> Option<Tick> {
