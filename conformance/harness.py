@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -50,6 +51,16 @@ def binary():
     if not path or not os.access(path, os.X_OK):
         raise SystemExit("set HOLDWIRE_BIN to the built holdwire binary")
     return str(Path(path).resolve())
+
+
+def packaged():
+    """The browser's module of the npm package, built from the present sources."""
+    client = REPOSITORY / "client"
+    module = client / "dist" / "client.js"
+    newest = max(source.stat().st_mtime for source in client.glob("src/*.ts"))
+    if not module.exists() or module.stat().st_mtime < newest:
+        subprocess.run(["node", client / "scripts" / "build.mjs"], check=True)
+    return module
 
 
 def tool(*names, hint):

@@ -4,12 +4,10 @@
     HOLDWIRE_BIN=target/release/holdwire conformance/browser/run.py
 """
 
-import asyncio
 import contextlib
 import functools
 import http.server
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -46,16 +44,6 @@ def fixtures():
         server.server_close()
 
 
-def packaged():
-    """The module of the npm package, built from the present sources."""
-    client = harness.REPOSITORY / "client"
-    module = client / "dist" / "client.js"
-    newest = max(source.stat().st_mtime for source in client.glob("src/*.ts"))
-    if not module.exists() or module.stat().st_mtime < newest:
-        subprocess.run(["node", client / "scripts" / "build.mjs"], check=True)
-    return module
-
-
 async def suite(checks):
     from certificates import certificate
 
@@ -86,7 +74,7 @@ async def suite(checks):
                 "full": [full.url("", host="localhost"), full_tls.url("", host="localhost")],
                 "plainPage": plain.page("", host="localhost"),
                 "securePage": tls.page("", host="localhost"),
-                "packaged": str(packaged()),
+                "packaged": str(harness.packaged()),
                 "example": (harness.REPOSITORY / "examples/browser/chat.html").as_uri(),
                 "spare": harness.free_port(),
                 "pictures": str(harness.REPOSITORY / "target" / "browser"),

@@ -4,13 +4,11 @@ Each file of the guide has its name in its first line. Ports are changed, and no
 line goes through a proxy of ours that is cut while others publish.
 """
 
-import asyncio
 import contextlib
 import os
 import re
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -35,16 +33,6 @@ def files():
     return found
 
 
-def packaged():
-    """The browser's module of the npm package, built from the present sources."""
-    client = harness.REPOSITORY / "client"
-    module = client / "dist" / "client.js"
-    newest = max(source.stat().st_mtime for source in client.glob("src/*.ts"))
-    if not module.exists() or module.stat().st_mtime < newest:
-        subprocess.run(["node", client / "scripts" / "build.mjs"], check=True)
-    return module
-
-
 @contextlib.contextmanager
 def project(ports):
     """A folder with the guide's files, in which its commands may be given."""
@@ -58,7 +46,7 @@ def project(ports):
                 (folder / name).write_text(text)
         for key in ("api-key", "token-key"):
             (folder / key).write_text(secrets.token_hex(32) + "\n")
-        shutil.copy(packaged(), folder / "client.js")
+        shutil.copy(harness.packaged(), folder / "client.js")
         shutil.copy(modules / "centrifuge/dist/centrifuge.js", folder / "centrifuge.js")
         (folder / "node_modules").symlink_to(modules)
         yield folder
